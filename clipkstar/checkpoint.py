@@ -1,0 +1,65 @@
+"""A checkpoint: one set of trained weights, by name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ResizeMode = Literal["shortest", "longest", "squash"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """How a picture becomes pixels of fixed size; encoders of equal geometry share pixels.
+
+    size: height, width in pixels.
+    resize_mode: shortest = shortest side to size, then centre crop; longest = longest side to size, then pad with
+        fill_color; squash = both sides to size.
+    interpolation: "bicubic" or "bilinear", with antialias, as PIL does it.
+    fill_color: 0 … 255, padding of "longest".
+    """
+
+    size: tuple[int, int]
+    resize_mode: ResizeMode = "shortest"
+    interpolation: str = "bicubic"
+    fill_color: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """One set of weights of one model, as names: nothing is loaded or downloaded by making one.
+
+    family: the loader, a file of clipkstar/encoders.
+    model, pretrained: as they stand in records and tables; `pretrained` is the resolved tag, never an abbreviation.
+    lineage: the training run or pretraining source that the weights descend from; statistics treat checkpoints of one
+        lineage as one cluster.
+    source: what the family needs to find the weights (a path, a repository); never recorded, it may name a machine.
+    notice: what was decided in resolving the names, in one sentence for the user; "" = nothing to say.
+    """
+
+    family: str
+    model: str
+    pretrained: str
+    lineage: str
+    source: str = ""
+    config_file: str | None = None
+    notice: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name in tables and folders: family--model--pretrained."""
+        return f"{self.family}--{self.model}--{self.pretrained}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What decides the embeddings of a checkpoint, known before it is loaded.
+
+    weights_sha256: hex digest of the weights file; None = unknown (a model in memory), such runs are never skipped.
+    config_sha256: hex digest of the resolved model config, preprocessing and tokenizer included.
+    geometry: None = the encoder brings a preprocessing of its own that shares pixels with nobody.
+    activation: "gelu" or "quick_gelu" where the family can tell, else "".
+    """
+
+    weights_sha256: str | None
+    config_sha256: str
+    geometry: Geometry | None
+    activation: str = ""
