@@ -1,0 +1,97 @@
+"""Apply metrics to embeddings and put what they found side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clipkstar.embeddings import Embeddings
+from clipkstar.errors import InputError
+from clipkstar.metric import Measured, Metric
+from clipkstar.neighbors import Neighbors
+from clipkstar.run import CLASS_COLUMNS, IMAGE_COLUMNS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What several metrics found together; fields as in Measured, both tables there."""
+
+    scores: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]]
+    images: pl.DataFrame
+    classes: pl.DataFrame
+    notices: tuple[str, ...]
+
+
+def measure(embeddings: Embeddings, metrics: Sequence[Metric]) -> Findings:
+    """Return the scores of all metrics and their tables joined, in the column order of the record.
+
+    images starts with row and label, classes with class, name and n_images. Raises InputError if a metric gives a score
+    that it does not declare, leaves one out, gives NaN, or names a score or column of another metric.
+    """
+    neighbors = Neighbors(embeddings)
+    images, classes = identity_tables(embeddings)
+    scores: dict[str, float | None] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    notices: list[str] = []
+    for metric in metrics:
+        found = metric.compute(embeddings, neighbors)
+        _check_scores(metric, found, scores)
+        scores |= found.scores
+        intervals |= found.intervals
+        notices += found.notices
+        images = _joined(metric, images, found.images)
+        classes = _joined(metric, classes, found.classes)
+    return Findings(
+        scores=scores,
+        intervals=intervals,
+        images=ordered(images, IMAGE_COLUMNS),
+        classes=ordered(classes, CLASS_COLUMNS),
+        notices=tuple(notices),
+    )
+
+
+def identity_tables(embeddings: Embeddings) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the tables that metrics add columns to: row, label per image; class, name, n_images per class."""
+    import numpy as np
+    import polars as pl
+
+    sizes = np.bincount(embeddings.labels, minlength=embeddings.n_classes)
+    return (
+        pl.DataFrame({"row": embeddings.rows, "label": embeddings.labels}),
+        pl.DataFrame({"class": np.arange(embeddings.n_classes), "name": embeddings.class_names, "n_images": sizes}),
+    )
+
+
+def ordered(table: pl.DataFrame, first: Sequence[str]) -> pl.DataFrame:
+    """Return the table with the columns of `first` in that order in front, as far as it has them."""
+    front = [name for name in first if name in table.columns]
+    return table.select(front + [name for name in table.columns if name not in first])
+
+
+def _check_scores(metric: Metric, found: Measured, earlier: dict[str, float | None]) -> None:
+    declared = {score.name for score in metric.scores}
+    if declared != set(found.scores):
+        odd = ", ".join(sorted(declared ^ set(found.scores)))
+        raise InputError(f"metric '{metric.name}' declares other scores than it gives ({odd}); make them agree.")
+    if taken := declared & set(earlier):
+        raise InputError(f"metric '{metric.name}' gives '{min(taken)}', which another metric gives too; rename it.")
+    for name, value in found.scores.items():
+        if value is not None and math.isnan(value):
+            raise InputError(f"metric '{metric.name}' gives NaN for '{name}'; an undefined score is None.")
+
+
+def _joined(metric: Metric, table: pl.DataFrame, more: pl.DataFrame | None) -> pl.DataFrame:
+    if more is None:
+        return table
+    if more.height != table.height or set(more.columns) & set(table.columns):
+        raise InputError(
+            f"metric '{metric.name}' gives a table of {more.height} rows and columns {', '.join(more.columns)}; "
+            f"it needs {table.height} rows and columns that no other metric has."
+        )
+    return table.hstack(more)
