@@ -1,0 +1,93 @@
+"""Image bytes → RGB → pixels of one geometry, on threads (PIL releases the lock while it decodes and resizes)."""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from clipkstar.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from clipkstar.checkpoint import Geometry
+    from clipkstar.encoder import Pixels
+    from clipkstar.rows import Rows
+
+    Prepare = Callable[[Image], NDArray[np.uint8]] | Callable[[Image], NDArray[np.float32]]
+
+BATCHES_AHEAD = 2
+"""Batches that are decoded while the encoder works on another."""
+
+
+def decode(image_bytes: bytes, *, where: str) -> Image:
+    """Decode to RGB as the reference loaders do: converted before any resize, no EXIF rotation.
+
+    Raises InputError that begins with `where` if the bytes are no image that PIL can read in full.
+    """
+    from PIL import Image
+
+    try:
+        return Image.open(io.BytesIO(image_bytes)).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"{where} does not decode as an image ({error}); repair or remove it.") from error
+
+
+def resizer(geometry: Geometry) -> Callable[[Image], NDArray[np.uint8]]:
+    """Return a function from an RGB picture to (3, height, width) uint8: open_clip's own evaluation transform,
+    stopped before the values become floats.
+    """
+    import numpy as np
+    from open_clip.transform import image_transform
+
+    *steps, _to_tensor, _normalize = image_transform(
+        geometry.size,
+        is_train=False,
+        resize_mode=geometry.resize_mode,
+        interpolation=geometry.interpolation,
+        fill_color=geometry.fill_color,
+    ).transforms
+
+    def resize(image: Image) -> NDArray[np.uint8]:
+        for step in steps:
+            image = step(image)
+        return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+
+    return resize
+
+
+def batches(rows: Rows, prepare: Prepare, batch_size: int) -> Iterator[Pixels]:
+    """Yield arrays (batch_size, 3, height, width) in row order; the last one is filled up with its own last picture.
+
+    Batch boundaries depend on position only and every batch has the same size, because the last bits of an embedding
+    depend on the size of its batch.
+    """
+
+    def pixels(position: int, image_bytes: bytes) -> Pixels:
+        return prepare(decode(image_bytes, where=rows.where(position)))
+
+    with ThreadPoolExecutor() as threads:
+        waiting: deque[list[Future[Pixels]]] = deque()
+        try:
+            for start in range(0, rows.n_images, batch_size):
+                positions = range(start, min(start + batch_size, rows.n_images))
+                images = rows.image_bytes(positions)
+                waiting.append([threads.submit(pixels, *item) for item in zip(positions, images, strict=True)])
+                if len(waiting) > BATCHES_AHEAD:
+                    yield _stacked(waiting.popleft(), batch_size)
+            while waiting:
+                yield _stacked(waiting.popleft(), batch_size)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _stacked(futures: list[Future[Pixels]], batch_size: int) -> Pixels:
+    import numpy as np
+
+    images = [future.result() for future in futures]
+    return np.stack(images + images[-1:] * (batch_size - len(images)))
