@@ -1,0 +1,128 @@
+"""A model that the caller holds in memory, such as one in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clipkstar.checkpoint import Checkpoint, Identity
+from clipkstar.encoder import Family, Precision, Request
+from clipkstar.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from clipkstar.encoder import Pixels
+
+TEXT_BATCH = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class InMemoryEncoder:
+    """A torch module with encode_image (and encode_text), with the caller's own preprocessing and tokenizer."""
+
+    model: torch.nn.Module
+    transform: Callable[[Image], torch.Tensor]
+    tokenize: Callable[[list[str]], torch.Tensor] | None
+    geometry: None = None
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there are a tokenizer and an encode_text."""
+        return self.tokenize is not None and hasattr(self.model, "encode_text")
+
+    @property
+    def logit_scale(self) -> float:
+        """The model's own scale, 100 if it has none (it decides calibration only)."""
+        scale = getattr(self.model, "logit_scale", None)
+        return 100.0 if scale is None else float(scale.detach().exp())
+
+    @property
+    def logit_bias(self) -> float | None:
+        """The model's own bias."""
+        bias = getattr(self.model, "logit_bias", None)
+        return None if bias is None else float(bias.detach())
+
+    def preprocess(self, image: Image) -> NDArray[np.float32]:
+        """One RGB picture through the caller's preprocessing."""
+        import numpy as np
+
+        return np.asarray(self.transform(image), dtype=np.float32)
+
+    def encode_images(self, pixels: Pixels) -> NDArray[np.float32]:
+        """(n, 3, height, width) as preprocessed → (n, dim) float32."""
+        import torch
+
+        place = next(self.model.parameters())
+        with _evaluating(self.model):
+            images = torch.from_numpy(pixels).to(device=place.device, dtype=place.dtype)
+            return _to_numpy(self.model.encode_image(images))  # type: ignore[operator]
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n prompts) → (n, dim) float32."""
+        import numpy as np
+
+        if self.tokenize is None:
+            raise TypeError("prompts need a tokenizer")
+        device = next(self.model.parameters()).device
+        parts = []
+        with _evaluating(self.model):
+            for start in range(0, len(texts), TEXT_BATCH):
+                tokens = self.tokenize(list(texts[start : start + TEXT_BATCH])).to(device)
+                parts.append(_to_numpy(self.model.encode_text(tokens)))  # type: ignore[operator]
+        return np.concatenate(parts)
+
+
+def in_memory_family(
+    model: torch.nn.Module,
+    preprocess: Callable[[Image], torch.Tensor],
+    tokenizer: Callable[[list[str]], torch.Tensor] | None,
+) -> Family:
+    """Return a family that knows this one model; it has no weights hash, so its work is never taken for finished."""
+    if not hasattr(model, "encode_image"):
+        raise InputError(f"the model is a {type(model).__name__} without encode_image; clipkstar needs that method.")
+
+    def load(checkpoint: Checkpoint, device: str, precision: Precision) -> InMemoryEncoder:  # noqa: ARG001 - one for all
+        return InMemoryEncoder(model=model, transform=preprocess, tokenize=tokenizer)
+
+    return Family(
+        name="memory",
+        version="1",
+        summary="a model that the caller holds in memory",
+        resolve=_resolve,
+        identify=lambda _: Identity(weights_sha256=None, config_sha256="", geometry=None),
+        load=load,
+        checkpoints=lambda: (),
+    )
+
+
+def _resolve(request: Request) -> Checkpoint:
+    tag = request.pretrained or "in-memory"
+    return Checkpoint(family="memory", model=request.model, pretrained=tag, lineage=f"memory/{request.model}")
+
+
+def _to_numpy(features: torch.Tensor) -> NDArray[np.float32]:
+    import numpy as np
+    import torch
+
+    return np.asarray(features.detach().to(torch.float32).cpu())
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients, and the model's own mode back afterwards."""
+    import torch
+
+    training = {module for module in model.modules() if module.training}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module in training:
+            module.training = True
