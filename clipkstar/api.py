@@ -1,0 +1,142 @@
+"""The Python functions behind `clipkstar.evaluate` and `clipkstar.kstar`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from clipkstar.embeddings import Embeddings
+from clipkstar.errors import InputError
+from clipkstar.run import Evaluation
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+    from PIL.Image import Image
+
+    from clipkstar.encoder import Device
+    from clipkstar.neighbors import Distance
+    from clipkstar.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class KstarResult:
+    """The k* structure of one set of embeddings.
+
+    scores: name → number, None = undefined; the names are those of `clipkstar metrics`.
+    intervals: name → (low, high), 95 %.
+    images: one row per image: row, label, kstar, impostor_row and the cosine_ columns.
+    classes: one row per class: class, name, n_images, kstar_mean, kstar_std, gamma, gamma_low, gamma_high,
+        gamma_anchored, pattern, nn1_accuracy and the cosine_ columns.
+    """
+
+    scores: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float]]
+    images: pl.DataFrame
+    classes: pl.DataFrame
+
+
+def kstar(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    *,
+    distances: Sequence[Distance] = ("euclidean", "cosine"),
+    intervals: bool = True,
+    queries: int | None = None,
+    backend: Literal["auto", "torch", "faiss"] = "auto",
+    device: Device = "auto",
+) -> KstarResult:
+    """Measure the k* structure of anyone's embeddings.
+
+    embeddings: (n_images, dim) floats, as the encoder returns them; float16 and float32 are read exactly.
+    labels: (n_images,) integers or strings; classes are their sorted distinct values.
+    distances: "euclidean" (primary; names without prefix) and "cosine" (names with `cosine_`).
+    intervals: 95 % intervals by the jackknife of clipkstar.jackknife; False leaves them out, which is faster.
+    queries, backend, device: only their defaults exist so far: every image is a query, the search runs on the CPU.
+    Raises InputError for shapes that do not match, NaN or infinity (names the row), one class only, zero vectors under
+    the cosine distance (names the row). Source: arXiv 2312.04024, arXiv 2408.09065.
+
+    >>> import clipkstar
+    >>> clipkstar.kstar([[0.0], [1.0], [2.0], [9.0]], ["a", "a", "b", "b"]).images["kstar"].to_list()
+    [2, 1, 1, 2]
+    """
+    import numpy as np
+
+    from clipkstar.measure import measure
+    from clipkstar.metrics.kstar import metric_of
+    from clipkstar.neighbors import DISTANCES
+
+    if queries is not None or backend != "auto" or device not in ("auto", "cpu"):
+        raise InputError("kstar searches every image on the CPU so far; leave queries, backend and device out.")
+    unknown = [distance for distance in distances if distance not in DISTANCES]
+    if unknown or not distances:
+        raise InputError(f"kstar got the distances {list(distances)}; it needs one or both of {', '.join(DISTANCES)}.")
+    images = _float_array(embeddings)
+    names, codes = _class_codes(labels, len(images))
+    held = Embeddings(images=images, labels=codes, rows=np.arange(len(codes)), class_names=names)
+    measured = measure(held, [metric_of(tuple(dict.fromkeys(distances)), intervals=intervals)])
+    return KstarResult(
+        scores=measured.scores, intervals=measured.intervals, images=measured.images, classes=measured.classes
+    )
+
+
+def evaluate(
+    *,
+    model: torch.nn.Module,
+    preprocess: Callable[[Image], torch.Tensor],
+    tokenizer: Callable[[list[str]], torch.Tensor] | None = None,
+    task: str | Task,
+    name: str = "model",
+    limit: int | None = None,
+    batch_size: int = 64,
+) -> Evaluation:
+    """Evaluate a model in memory on one task, with all metrics; nothing is written.
+
+    model: a module with encode_image and, for zero-shot, encode_text; it is left in the mode it came in.
+    preprocess: RGB picture → (3, height, width) tensor. tokenizer: prompts → token tensor; None = no zero-shot scores.
+    task: name, file, or a Task. limit: size of a class-stratified sample. Returns `.run.scores`, `.images`, `.classes`.
+    Raises InputError for an unknown task and for data that do not fit it.
+    """
+    from clipkstar.encoder import Request
+    from clipkstar.encoders._in_memory import in_memory_family
+    from clipkstar.rows import open_rows
+    from clipkstar.runner import Settings, Unit, Work, compute
+    from clipkstar.selection import select_metrics, select_tasks
+
+    tasks = select_tasks([task], None) if isinstance(task, str) else [task]
+    if len(tasks) != 1:
+        raise InputError(f"'{task}' holds {len(tasks)} tasks; evaluate takes one.")
+    family = in_memory_family(model, preprocess, tokenizer)
+    checkpoint = family.resolve(Request(model=name))
+    device = next(model.parameters()).device.type
+    work = Work(
+        family=family, checkpoint=checkpoint, metrics=select_metrics(()), settings=Settings(batch_size=batch_size)
+    )
+    unit = Unit(work=work, identity=family.identify(checkpoint), device=device, rows=open_rows(tasks[0], limit=limit))
+    encoder = family.load(checkpoint, device, "fp32")
+    return compute(unit, unit.run_id(), encoder, lambda _task, _done, _all: None)
+
+
+def _float_array(embeddings: ArrayLike) -> NDArray[np.floating]:
+    import numpy as np
+
+    array = np.asarray(embeddings)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"kstar got embeddings of type {array.dtype}; it needs numbers of shape (n_images, dim).")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _class_codes(labels: ArrayLike, n_images: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the class names, and for each image the number of its class."""
+    import numpy as np
+
+    given = np.asarray(labels)
+    if given.ndim != 1 or given.dtype.kind not in "iuUb":
+        raise InputError(f"kstar got labels of shape {given.shape} and type {given.dtype}; it needs one per image.")
+    if len(given) != n_images:
+        raise InputError(f"kstar got {n_images} embeddings and {len(given)} labels; it needs one label per embedding.")
+    values, codes = np.unique(given, return_inverse=True)
+    return tuple(str(value) for value in values), codes.reshape(-1).astype(np.int64)

@@ -1,0 +1,136 @@
+"""The command line: parse, call one library function, print."""
+
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer.exceptions import TyperException
+
+from clipkstar.errors import InputError
+from clipkstar.terminal import progress_bar, say, show_catalog, show_runs, told
+
+app = typer.Typer(
+    name="clipkstar",
+    help="Evaluate CLIP image encoders twice in one pass: zero-shot accuracy and the k* structure of their embeddings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+EXIT_BAD_INPUT = 2
+EXIT_OWN_ERROR = 3
+EXIT_INTERRUPTED = 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command("eval")
+def run_eval(
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Name of open_clip or of the zoo, hf-hub:org/name, local-dir:FOLDER, or family:name. "
+            "FILE.py:name runs the code in that file."
+        ),
+    ],
+    pretrained: Annotated[str | None, typer.Option(help="Tag, its beginning, or a checkpoint file.")] = None,
+    model_config: Annotated[Path | None, typer.Option(help="Model config (JSON) of a checkpoint file.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Task name, FILE.py or FOLDER; repeatable. A file's code is run.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="All tasks of a suite: core (the default), bundled.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric name, FILE.py or FOLDER; repeatable. Default: all. Code is run.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    precision: Annotated[Literal["fp32", "amp_bf16", "amp_fp16", "bf16", "fp16"], typer.Option()] = "fp32",
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option()] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1)] = 64,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified sample of N images.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the data set on the hub.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask the network.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Repeat finished work.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Evaluate one checkpoint on tasks: zero-shot accuracy and k* structure, one run per task."""
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    from clipkstar.encoder import Request
+    from clipkstar.plan import Selection, prepare
+    from clipkstar.runner import Settings, evaluate
+    from clipkstar.store import Store
+
+    selection = Selection(
+        request=Request(model=model, pretrained=pretrained, config_file=str(model_config) if model_config else None),
+        tasks=tuple(task or ()),
+        suite=suite,
+        metrics=tuple(metric or ()),
+        limit=limit,
+        revision=revision,
+    )
+    settings = Settings(precision=precision, device=device, batch_size=batch_size, force=force)
+    results = Store(root=runs)
+    work, rows = prepare(selection, settings, results, say)
+    with progress_bar() as progress:
+        outcomes = [told(outcome) for outcome in evaluate(work, rows, results, progress)]
+    show_runs([outcome.evaluation.run for outcome in outcomes], as_json=as_json)
+
+
+@app.command("tasks")
+def list_tasks(as_json: Json = False) -> None:
+    """List the tasks: name, size, suites, licence. Runs no other package's code."""
+    from clipkstar.catalog import task_entries
+
+    show_catalog(task_entries(), as_json=as_json)
+
+
+@app.command("models")
+def list_models(
+    pattern: Annotated[str, typer.Argument(help="Such as 'ViT-B-*', '*laion2b*' or 'tiny-*'.")] = "*",
+    as_json: Json = False,
+) -> None:
+    """List the checkpoints that can be named without a file: the zoo's and all of open_clip's."""
+    from clipkstar.catalog import model_entries
+
+    show_catalog(model_entries(pattern), as_json=as_json)
+
+
+@app.command("metrics")
+def list_metrics(as_json: Json = False) -> None:
+    """List the scores with one line of meaning each. Runs no other package's code."""
+    from clipkstar.catalog import metric_entries
+
+    show_catalog(metric_entries(), as_json=as_json)
+
+
+@app.command("version", hidden=True)
+def show_version() -> None:
+    """Print the version."""
+    import clipkstar
+
+    typer.echo(clipkstar.__version__)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 2 bad input, 3 our own error (with its traceback), 130 interrupted."""
+    # Other libraries' log lines would stand between the user and the one sentence.
+    logging.disable(logging.ERROR)
+    try:
+        sys.exit(app(standalone_mode=False))
+    except InputError as error:
+        say(str(error))
+        sys.exit(EXIT_BAD_INPUT)
+    except typer.Abort:
+        say("interrupted; finished runs are kept, the same command goes on.")
+        sys.exit(EXIT_INTERRUPTED)
+    except TyperException as error:
+        say(f"{error.format_message().rstrip('.')}; the command with --help lists what it takes.")
+        sys.exit(EXIT_BAD_INPUT)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(EXIT_OWN_ERROR)

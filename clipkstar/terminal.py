@@ -1,0 +1,133 @@
+"""What a person sees: tables on stdout, progress and notices on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from clipkstar.run import to_json
+
+if TYPE_CHECKING:
+    from clipkstar.run import Run
+    from clipkstar.runner import Outcome, Progress
+
+PLAIN_WIDTH = 160
+"""Width of a table that goes to a file or a pipe."""
+
+LEGEND = (
+    "[95 % interval]  top1, recall, 1-NN: higher is better; ece, Γ′: lower is better; k*/n: 1 = deep inside its class\n"
+    "f/o/c: fractured, overlapped, clustered classes.  Γ′ compares models on the same images, not data sets.\n"
+)
+
+
+def say(sentence: str) -> None:
+    """Write one line to stderr."""
+    sys.stderr.write(f"clipkstar: {sentence}\n")
+
+
+def told(outcome: Outcome) -> Outcome:
+    """Say on stderr what came of one task: its notices, where its run lies, and whether it was there already."""
+    task = outcome.evaluation.run.task.name
+    for notice in outcome.evaluation.notices:
+        say(f"{task}: {notice}")
+    say(f"{task}: {'already done, nothing computed' if outcome.skipped else 'done'}: {outcome.folder}")
+    return outcome
+
+
+def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
+    """Print runs on stdout: their records as a JSON array, or the main scores, one line each, and how to read them."""
+    if as_json:
+        sys.stdout.write(to_json(runs) + "\n")
+        return
+    sys.stdout.write(f"\n{_heading(runs[0])}\n")
+    _print_table([_run_cells(run) for run in runs], left=("task",))
+    sys.stdout.write(LEGEND)
+
+
+def show_catalog(entries: Sequence[Mapping[str, str | int | None]], *, as_json: bool) -> None:
+    """Print what can be named, one entry a line, or as a JSON array."""
+    if as_json:
+        sys.stdout.write(to_json(entries) + "\n")
+        return
+    rows = [{key: "" if value is None else str(value) for key, value in entry.items()} for entry in entries]
+    numbers = {key for entry in entries for key, value in entry.items() if isinstance(value, int)}
+    _print_table(rows, left=[key for key in rows[0] if key not in numbers])
+
+
+def _print_table(rows: Sequence[Mapping[str, str]], *, left: Sequence[str]) -> None:
+    """Print rows of equal columns; those not named in `left` are numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, justify="left" if column in left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(table)
+
+
+def _run_cells(run: Run) -> dict[str, str]:
+    scores = run.scores
+    sample = f" (sample of {run.task.limit})" if run.task.limit is not None else ""
+    patterns = [scores.get(name) for name in ("fractured", "overlapped", "clustered")]
+    return {
+        "task": run.task.name + sample,
+        "n": str(run.task.n_images),
+        "top1 %": _percent(scores.get("top1"), run.intervals.get("top1")),
+        "recall %": _percent(scores.get("mean_class_recall")),
+        "ece": _number(scores.get("ece"), "{:.3f}"),
+        "1-NN %": _percent(scores.get("nn1_accuracy")),
+        "k*/n": _number(scores.get("kstar_mean"), "{:.3f}"),
+        "Γ′": _number(scores.get("gamma_approx"), "{:+.2f}", run.intervals.get("gamma_approx")),
+        "cosine Γ′": _number(scores.get("cosine_gamma_approx"), "{:+.2f}"),
+        "f/o/c": "/".join(_number(count, "{:.0f}") for count in patterns),
+    }
+
+
+def _percent(share: float | None, interval: tuple[float, float] | None = None) -> str:
+    ends = None if interval is None else (100 * interval[0], 100 * interval[1])
+    return _number(None if share is None else 100 * share, "{:.1f}", ends)
+
+
+def _number(value: float | None, form: str, interval: tuple[float, float] | None = None) -> str:
+    if value is None:
+        return "–"
+    return form.format(value) + (f" [{form.format(interval[0])}, {form.format(interval[1])}]" if interval else "")
+
+
+def _heading(run: Run) -> str:
+    checkpoint, protocol = run.checkpoint, run.protocol
+    return (
+        f"{checkpoint.model} {checkpoint.pretrained} ({checkpoint.family}), {protocol.precision} on {protocol.device}"
+    )
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Give a function that draws progress on stderr: a live bar on a terminal, a line per task elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain_progress
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        known: dict[str, TaskID] = {}
+
+        def draw(task: str, done: int, total: int) -> None:
+            if task not in known:
+                known[task] = bars.add_task(task, total=total)
+            bars.update(known[task], completed=done)
+
+        yield draw
+
+
+def _plain_progress(task: str, done: int, total: int) -> None:
+    if done == total:
+        say(f"{task}: {total} images encoded.")
