@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from clipkstar.embeddings import Embeddings
@@ -42,8 +43,8 @@ def measure(embeddings: Embeddings, metrics: Sequence[Metric]) -> Findings:
     for metric in metrics:
         found = metric.compute(embeddings, neighbors)
         _check_scores(metric, found, scores)
-        scores |= found.scores
-        intervals |= found.intervals
+        scores |= {name: None if value is None else float(value) for name, value in found.scores.items()}
+        intervals |= {name: (float(low), float(high)) for name, (low, high) in found.intervals.items()}
         notices += found.notices
         images = _joined(metric, images, found.images)
         classes = _joined(metric, classes, found.classes)
@@ -81,9 +82,12 @@ def _check_scores(metric: Metric, found: Measured, earlier: dict[str, float | No
         raise InputError(f"metric '{metric.name}' declares other scores than it gives ({odd}); make them agree.")
     if taken := declared & set(earlier):
         raise InputError(f"metric '{metric.name}' gives '{min(taken)}', which another metric gives too; rename it.")
+    for name, (low, high) in found.intervals.items():
+        if name not in declared or not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError(f"metric '{metric.name}' gives the interval {low} to {high} for '{name}'; leave it out.")
     for name, value in found.scores.items():
-        if value is not None and math.isnan(value):
-            raise InputError(f"metric '{metric.name}' gives NaN for '{name}'; an undefined score is None.")
+        if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
+            raise InputError(f"metric '{metric.name}' gives {value} for '{name}'; an undefined score is None.")
 
 
 def _joined(metric: Metric, table: pl.DataFrame, more: pl.DataFrame | None) -> pl.DataFrame:

@@ -38,11 +38,15 @@ class Neighbors:
     """Neighbour searches over one set of embeddings; each is made once, by the first metric that asks."""
 
     embeddings: Embeddings
-    _found: dict[tuple[Distance, bool], Impostors] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[Distance, bytes], Impostors] = field(default_factory=dict, repr=False)
 
     def search_impostors(self, distance: Distance, groups: NDArray[np.int64] | None = None) -> Impostors:
         """Return k* of every image under one distance; raises InputError as `search_impostors` of this module."""
-        key = (distance, groups is not None)
+        if groups is None:
+            earlier = [found for (kind, _), found in self._found.items() if kind == distance]
+            if earlier:
+                return earlier[0]
+        key = (distance, b"" if groups is None else groups.tobytes())
         if key not in self._found:
             images, labels = self.embeddings.images, self.embeddings.labels
             self._found[key] = search_impostors(images, labels, distance, groups=groups)
@@ -87,10 +91,10 @@ def search_impostors(
 def _checked_points(
     image_embeddings: NDArray[np.floating], labels: NDArray[np.int64], distance: Distance
 ) -> NDArray[np.float64]:
-    if image_embeddings.ndim != 2 or labels.shape != image_embeddings.shape[:1]:
+    if image_embeddings.ndim != 2 or labels.shape != image_embeddings.shape[:1] or image_embeddings.shape[1] == 0:
         raise InputError(
             f"k* got embeddings of shape {image_embeddings.shape} and labels of shape {labels.shape}; "
-            "it needs (n_images, dim) and (n_images,)."
+            "it needs (n_images, dim), dim at least 1, and (n_images,)."
         )
     if len(labels) == 0:
         raise InputError("k* got no image at all; it needs images of at least two classes.")
@@ -112,7 +116,9 @@ def _checked_points(
             )
         points /= peaks
         points /= np.sqrt(np.einsum("ij,ij->i", points, points))[:, None]
-    return points
+        return points
+    # A power of two changes no order and keeps the squares of huge and tiny embeddings in range.
+    return np.ldexp(points, -int(np.frexp(np.abs(points).max())[1]))
 
 
 def _search_block(
@@ -127,8 +133,8 @@ def _search_block(
     squared += squared_norms
     squared += squared_norms[block, None]
     # With u the unit roundoff and m the largest squared norm: the product of dim terms errs by at most dim·u·m and
-    # counts twice, each norm by dim·u·m, the two additions by 2u·4m. All of it stays under 4·(dim + 4)·u·m; the factor
-    # 2 covers the terms of second order.
+    # counts twice, each norm by dim·u·m, the two additions by 2u·4m. All of it stays under 4·(dim + 4)·u·m, and as
+    # much again covers the rounding of the differences that settle.
     error = 8 * (points.shape[1] + 4) * (np.finfo(np.float64).eps / 2) * float(squared_norms.max())
     same_class = labels[block, None] == labels[None, :]
     to_impostor = np.where(same_class, np.inf, squared)

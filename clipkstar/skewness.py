@@ -6,6 +6,9 @@ Which variant of γ the second paper used is not known; both are here, under dif
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -21,15 +24,63 @@ FEW_IMAGES = 20
 """Below this many images a class's γ is mostly noise."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClassStatistics:
+    """k*/n_c of every class: arrays (n_classes,) in label order, float64 but for the integers named.
+
+    n_images: int64. lowest, highest: int64, smallest and largest k* of the class.
+    mean, std (biased), nn1_accuracy, gamma_anchored: NaN for a class of one image or none.
+    gamma: NaN for these and for a class whose k* are all equal.
+    """
+
+    n_images: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    highest: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    nn1_accuracy: NDArray[np.float64]
+    gamma: NDArray[np.float64]
+    gamma_anchored: NDArray[np.float64]
+
+
+def class_statistics(kstar: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> ClassStatistics:
+    """Describe k*/n_c of every class. kstar, labels: (n_images,), labels 0 … n_classes - 1."""
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(labels, weights=values, minlength=n_classes).astype(np.float64)
+
+    sizes = np.bincount(labels, minlength=n_classes)
+    lowest, highest = np.full(n_classes, np.iinfo(np.int64).max), np.zeros(n_classes, dtype=np.int64)
+    np.minimum.at(lowest, labels, kstar)
+    np.maximum.at(highest, labels, kstar)
+    fractions = kstar / sizes[labels]
+    n = np.where(sizes >= 2, sizes, np.nan)
+    mean = total(fractions) / n
+    deviations = fractions - mean[labels]
+    m2, m3 = total(deviations**2) / n, total(deviations**3) / n
+    anchored_mean = (total(fractions) + 1) / (n + 2)
+    deviations = fractions - anchored_mean[labels]
+    anchored_m2 = (total(deviations**2) + anchored_mean**2 + (1 - anchored_mean) ** 2) / (n + 2)
+    anchored_m3 = (total(deviations**3) - anchored_mean**3 + (1 - anchored_mean) ** 3) / (n + 2)
+    return ClassStatistics(
+        n_images=sizes,
+        lowest=lowest,
+        highest=highest,
+        mean=mean,
+        std=np.sqrt(m2),
+        nn1_accuracy=total((kstar > 1).astype(np.float64)) / n,
+        gamma=m3 / np.where(lowest < highest, m2, np.nan) ** 1.5,
+        gamma_anchored=anchored_m3 / anchored_m2**1.5,
+    )
+
+
 def gamma(kstar: NDArray[np.int64]) -> float | None:
     """Skewness γ of one class: biased g1 = m3 / m2^1.5 of k*/n_c (the division by n_c does not change it).
 
     kstar: (n_c,) k* of every image of the class. |γ| <= (n_c - 2) / sqrt(n_c - 1). Lower is better.
     None for a class of one image and for a class whose k* are all equal.
     """
-    if len(kstar) < 2 or (kstar == kstar[0]).all():
-        return None
-    return skewness(kstar / len(kstar))
+    return defined(_one_class(kstar).gamma)[0]
 
 
 def gamma_anchored(kstar: NDArray[np.int64]) -> float | None:
@@ -37,25 +88,30 @@ def gamma_anchored(kstar: NDArray[np.int64]) -> float | None:
 
     kstar: (n_c,) k* of every image of the class. Lower is better. None for a class of one image only.
     """
-    if len(kstar) < 2:
-        return None
-    return skewness(np.append(kstar / len(kstar), (0.0, 1.0)))
+    return defined(_one_class(kstar).gamma_anchored)[0]
 
 
 def pattern(kstar: NDArray[np.int64]) -> Pattern | None:
-    """Name of a class's k* distribution by its plain γ; a class of equal k* goes by its level. None for one image.
+    """Name of one class's k* distribution, as `patterns`; kstar: (n_c,) k* of every image of the class."""
+    return patterns(_one_class(kstar))[0]
+
+
+def patterns(classes: ClassStatistics) -> list[Pattern | None]:
+    """Name every class's k* distribution by its plain γ; a class of equal k* goes by its level. None below two images.
 
     All images at k* = n_c is clustered, all at k* = 1 is fractured, all at another equal value is overlapped.
     """
-    if len(kstar) < 2:
-        return None
-    skew = gamma(kstar)
-    if skew is None:
-        levels: dict[int, Pattern] = {1: "fractured", len(kstar): "clustered"}
-        return levels.get(int(kstar[0]), "overlapped")
-    if skew > FRACTURED_ABOVE:
-        return "fractured"
-    return "clustered" if skew < CLUSTERED_BELOW else "overlapped"
+    names: list[Pattern | None] = []
+    for n, low, high, skew in zip(classes.n_images, classes.lowest, classes.highest, classes.gamma, strict=True):
+        if n < 2:
+            names.append(None)
+        elif skew > FRACTURED_ABOVE or high == 1:
+            names.append("fractured")
+        elif skew < CLUSTERED_BELOW or low == n:
+            names.append("clustered")
+        else:
+            names.append("overlapped")
+    return names
 
 
 def skewness(values: NDArray[np.float64]) -> float | None:
@@ -67,7 +123,16 @@ def skewness(values: NDArray[np.float64]) -> float | None:
     return float(skew(values))
 
 
-def mean_defined(values: list[float | None]) -> float | None:
-    """Unweighted mean of the values that are defined; None if none is."""
-    defined = [value for value in values if value is not None]
-    return float(np.mean(defined)) if defined else None
+def mean_defined(values: Iterable[float | None]) -> float | None:
+    """Unweighted mean of the values that are defined, neither None nor NaN; None if none is."""
+    there = [value for value in values if value is not None and not math.isnan(value)]
+    return float(np.mean(there)) if there else None
+
+
+def defined(values: NDArray[np.float64]) -> list[float | None]:
+    """Return the values as floats, None for NaN."""
+    return [None if math.isnan(value) else float(value) for value in values]
+
+
+def _one_class(kstar: NDArray[np.int64]) -> ClassStatistics:
+    return class_statistics(kstar, np.zeros(len(kstar), dtype=np.int64), 1)

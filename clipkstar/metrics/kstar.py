@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from clipkstar.embeddings import Embeddings
     from clipkstar.neighbors import Distance, Impostors, Neighbors
+    from clipkstar.skewness import ClassStatistics
 
 PREFIXES: dict[Distance, str] = {"euclidean": "", "cosine": "cosine_"}
 """Scores and columns of the primary distance carry no prefix."""
@@ -41,107 +42,105 @@ def measure_kstar(
     import polars as pl
 
     from clipkstar.jackknife import class_groups
+    from clipkstar.skewness import class_statistics
 
     groups = class_groups(embeddings.labels) if intervals else None
     scores: dict[str, float | None] = {}
     limits: dict[str, tuple[float, float]] = {}
     images: dict[str, NDArray[np.int64]] = {}
-    classes = []
+    tables = []
     for distance in distances:
         prefix = PREFIXES[distance]
         found = neighbors.search_impostors(distance, groups)
-        table = class_table(found.kstar, embeddings.labels, embeddings.n_classes)
-        summary = summarize(found.kstar, embeddings.labels, table)
-        table, of_scores = with_intervals(table, summary, found, embeddings.labels, groups)
+        classes = class_statistics(found.kstar, embeddings.labels, embeddings.n_classes)
+        summary = summarize(found.kstar, embeddings.labels, classes)
+        of_scores, of_classes = jackknife(found, embeddings.labels, groups, summary, classes)
         images |= {f"{prefix}kstar": found.kstar, f"{prefix}impostor_row": embeddings.rows[found.positions]}
         scores |= {prefix + name: value for name, value in summary.items()}
         limits |= {prefix + name: value for name, value in of_scores.items()}
-        classes.append(table.drop("n_images").select(pl.all().name.prefix(prefix)))
+        tables.append(class_table(classes, of_classes).select(pl.all().name.prefix(prefix)))
     return Measured(
         scores=scores,
         intervals=limits,
         images=pl.DataFrame(images),
-        classes=pl.concat(classes, how="horizontal"),
-        notices=_notices(embeddings),
+        classes=pl.concat(tables, how="horizontal"),
+        notices=_notices(embeddings, intervals=intervals),
     )
 
 
-def with_intervals(
-    classes: pl.DataFrame,
-    scores: Mapping[str, float | None],
+def jackknife(
     found: Impostors,
     labels: NDArray[np.int64],
     groups: NDArray[np.int64] | None,
-) -> tuple[pl.DataFrame, dict[str, tuple[float, float]]]:
-    """Return the class table with gamma_low and gamma_high, and the intervals of the scores; null without groups."""
-    import polars as pl
-
+    scores: Mapping[str, float | None],
+    classes: ClassStatistics,
+) -> tuple[dict[str, tuple[float, float]], list[tuple[float, float] | None]]:
+    """Return the intervals of the scores that have one, and of each class's γ (None where undefined)."""
     from clipkstar.jackknife import interval
+    from clipkstar.skewness import class_statistics, defined
 
-    tables, summaries = [], []
-    for group, kstar in enumerate(() if groups is None or found.kstar_without is None else found.kstar_without):
+    n_classes = len(classes.n_images)
+    if groups is None or found.kstar_without is None:
+        return {}, [None] * n_classes
+    summaries, gammas = [], []
+    for group, kstar in enumerate(found.kstar_without):
         kept = groups != group
-        tables.append(class_table(kstar[kept], labels[kept], classes.height))
-        summaries.append(summarize(kstar[kept], labels[kept], tables[-1]))
+        if (labels[kept] == labels[kept][0]).all():  # no impostor is left: nothing is defined without this group
+            return {}, [None] * n_classes
+        without = class_statistics(kstar[kept], labels[kept], n_classes)
+        summaries.append(summarize(kstar[kept], labels[kept], without))
+        gammas.append(defined(without.gamma))
     of_scores = {
         name: interval(scores[name], [summary[name] for summary in summaries], low=low, high=high)
         for name, (low, high) in INTERVAL_RANGES.items()
     }
-    gammas = [[table["gamma"][label] for table in tables] for label in range(classes.height)]
-    of_classes = [interval(*pair) or (None, None) for pair in zip(classes["gamma"], gammas, strict=True)]
-    ends = pl.DataFrame(of_classes, schema={"gamma_low": pl.Float64, "gamma_high": pl.Float64}, orient="row")
-    return classes.hstack(ends), {name: limits for name, limits in of_scores.items() if limits is not None}
+    of_classes = [interval(*pair) for pair in zip(defined(classes.gamma), zip(*gammas, strict=True), strict=True)]
+    return {name: limits for name, limits in of_scores.items() if limits is not None}, of_classes
 
 
-def class_table(kstar: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> pl.DataFrame:
+def class_table(classes: ClassStatistics, gamma_intervals: Sequence[tuple[float, float] | None]) -> pl.DataFrame:
     """One row per class, in label order.
 
-    n_images; kstar_mean, kstar_std (biased) of k*/n_c; gamma, gamma_anchored, pattern as in clipkstar.skewness;
-    nn1_accuracy, the share of images whose nearest neighbour has their label. All but n_images are null for a class of
-    one image and for a class without any.
+    kstar_mean, kstar_std (biased) of k*/n_c; gamma with its interval, gamma_anchored, pattern as in clipkstar.skewness;
+    nn1_accuracy, the share of images whose nearest neighbour has their label. Null for a class of one image or none.
     """
     import polars as pl
 
-    from clipkstar import skewness
+    from clipkstar.skewness import defined, patterns
 
-    rows = []
-    for label in range(n_classes):
-        of_class = kstar[labels == label]
-        many = len(of_class) >= 2
-        fractions = of_class / max(len(of_class), 1)
-        rows.append(
-            {
-                "n_images": len(of_class),
-                "kstar_mean": float(fractions.mean()) if many else None,
-                "kstar_std": float(fractions.std()) if many else None,
-                "gamma": skewness.gamma(of_class),
-                "gamma_anchored": skewness.gamma_anchored(of_class),
-                "pattern": skewness.pattern(of_class),
-                "nn1_accuracy": float((of_class > 1).mean()) if many else None,
-            }
-        )
-    others = {"n_images": pl.Int64, "pattern": pl.String}
-    return pl.DataFrame(rows, schema={name: others.get(name, pl.Float64) for name in rows[0]})
+    columns: dict[str, Sequence[float | str | None]] = {
+        "kstar_mean": defined(classes.mean),
+        "kstar_std": defined(classes.std),
+        "gamma": defined(classes.gamma),
+        "gamma_low": [limits and limits[0] for limits in gamma_intervals],
+        "gamma_high": [limits and limits[1] for limits in gamma_intervals],
+        "gamma_anchored": defined(classes.gamma_anchored),
+        "pattern": patterns(classes),
+        "nn1_accuracy": defined(classes.nn1_accuracy),
+    }
+    return pl.DataFrame(columns, schema={name: pl.String if name == "pattern" else pl.Float64 for name in columns})
 
 
-def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: pl.DataFrame) -> dict[str, float | None]:
-    """Scores of one distance from k* of every image and the class table; see SCORES for what each one says."""
+def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: ClassStatistics) -> dict[str, float | None]:
+    """Scores of one distance from k* of every image and of every class; see SCORES for what each one says.
+
+    Γ and nn1_accuracy are over all images: the image of a one-image class counts there with k*/n_c = 1 and k* = 1.
+    """
     import numpy as np
 
     from clipkstar import skewness
 
-    sizes = classes["n_images"].to_numpy()
+    sizes = classes.n_images
     fractions = kstar / sizes[labels]
-    gammas = classes["gamma"].to_list()
-    patterns = classes["pattern"].to_list()
+    patterns = skewness.patterns(classes)
     return {
-        "kstar_mean": skewness.mean_defined(classes["kstar_mean"].to_list()),
+        "kstar_mean": skewness.mean_defined(classes.mean),
         "nn1_accuracy": float((kstar > 1).mean()),
-        "gamma_approx": skewness.mean_defined(gammas),
+        "gamma_approx": skewness.mean_defined(classes.gamma),
         "gamma_true": skewness.skewness(fractions),
-        "gamma_approx_anchored": skewness.mean_defined(classes["gamma_anchored"].to_list()),
+        "gamma_approx_anchored": skewness.mean_defined(classes.gamma_anchored),
         "gamma_true_anchored": skewness.skewness(np.append(fractions, (0.0, 1.0))),
-        "gamma_undefined": float(sum(skew is None for skew, n in zip(gammas, sizes, strict=True) if n >= 2)),
+        "gamma_undefined": float(((sizes >= 2) & np.isnan(classes.gamma)).sum()),
         "singleton_classes": float((sizes == 1).sum()),
         "fractured": float(patterns.count("fractured")),
         "overlapped": float(patterns.count("overlapped")),
@@ -149,9 +148,10 @@ def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: pl.D
     }
 
 
-def _notices(embeddings: Embeddings) -> tuple[str, ...]:
+def _notices(embeddings: Embeddings, *, intervals: bool) -> tuple[str, ...]:
     import numpy as np
 
+    from clipkstar.jackknife import N_GROUPS
     from clipkstar.skewness import FEW_IMAGES
 
     sizes = np.bincount(embeddings.labels)
@@ -159,9 +159,11 @@ def _notices(embeddings: Embeddings) -> tuple[str, ...]:
     small = int(((sizes >= 2) & (sizes < FEW_IMAGES)).sum())
     notices = []
     if singletons:
-        notices.append(f"{singletons} classes have one image only: their γ and pattern are null.")
+        notices.append(f"classes of one image only, whose γ and pattern are null: {singletons}.")
     if small:
-        notices.append(f"{small} classes have fewer than {FEW_IMAGES} images: their γ is mostly noise.")
+        notices.append(f"classes of fewer than {FEW_IMAGES} images, whose γ is mostly noise: {small}.")
+    if intervals and embeddings.n_images < N_GROUPS:
+        notices.append(f"fewer than {N_GROUPS} images: k* scores have no intervals.")
     return tuple(notices)
 
 
@@ -169,7 +171,11 @@ SCORES = (
     Score(name="kstar_mean", meaning="mean over classes of mean k*/n_c", better="higher", low=0, high=1),
     Score(name="nn1_accuracy", meaning="leave-one-out 1-nearest-neighbour accuracy", better="higher", low=0, high=1),
     Score(name="gamma_approx", meaning="Γ′: mean over classes of γ, the skewness of k*/n_c", better="lower"),
-    Score(name="gamma_true", meaning="Γ: skewness of k*/n_c pooled over all images", better="lower"),
+    Score(
+        name="gamma_true",
+        meaning="Γ: skewness of k*/n_c pooled over all images",
+        better="lower",
+    ),
     Score(name="gamma_approx_anchored", meaning="Γ′ with 0 and 1 appended to every class", better="lower"),
     Score(name="gamma_true_anchored", meaning="Γ with 0 and 1 appended to the pool", better="lower"),
     Score(name="gamma_undefined", meaning="classes left out of Γ′: all k* equal", better="none", low=0),
