@@ -23,6 +23,11 @@ class Geometry:
     fill_color: int = 0
 
 
+def checkpoint_title(family: str, model: str, pretrained: str) -> str:
+    """Return the name of a checkpoint in tables and folders."""
+    return f"{family}--{model}--{pretrained}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """One set of weights of one model, as names: nothing is loaded or downloaded by making one.
@@ -46,7 +51,7 @@ class Checkpoint:
     @property
     def title(self) -> str:
         """The name in tables and folders: family--model--pretrained."""
-        return f"{self.family}--{self.model}--{self.pretrained}"
+        return checkpoint_title(self.family, self.model, self.pretrained)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from clipkstar.checkpoint import Geometry
+from clipkstar.checkpoint import Geometry, checkpoint_title
 from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ class CheckpointRecord:
     config_sha256: str
     geometry: Geometry | None
     activation: str
+
+    @property
+    def title(self) -> str:
+        """The name in tables and folders: family--model--pretrained."""
+        return checkpoint_title(self.family, self.model, self.pretrained)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +136,13 @@ class Evaluation:
     notices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Versioned:
+    """What records of every schema have in common."""
+
+    schema: int
+
+
 def to_json(record: object, *, indent: int = 2) -> str:
     """Strict JSON of a record: full floats, null for undefined."""
     import msgspec
@@ -143,11 +155,11 @@ def from_json(text: bytes, *, where: str) -> Run:
     import msgspec
 
     try:
-        run = msgspec.json.decode(text, type=Run)
+        schema = msgspec.json.decode(text, type=_Versioned).schema
+        if schema != SCHEMA:
+            raise InputError(f"{where} has record schema {schema}, this clipkstar reads {SCHEMA}; use other --runs.")
+        return msgspec.json.decode(text, type=Run)
     except msgspec.DecodeError as error:
         raise InputError(
             f"{where} is not a readable run record ({error}); move it away or repeat with --force."
         ) from error
-    if run.schema != SCHEMA:
-        raise InputError(f"{where} has record schema {run.schema}, this clipkstar reads {SCHEMA}; use another --runs.")
-    return run

@@ -58,7 +58,7 @@ class InMemoryEncoder:
         """(n, 3, height, width) as preprocessed → (n, dim) float32."""
         import torch
 
-        place = next(self.model.parameters())
+        place = next(self.model.parameters(), torch.zeros(()))
         with _evaluating(self.model):
             images = torch.from_numpy(pixels).to(device=place.device, dtype=place.dtype)
             return _to_numpy(self.model.encode_image(images))  # type: ignore[operator]
@@ -66,10 +66,11 @@ class InMemoryEncoder:
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n prompts) → (n, dim) float32."""
         import numpy as np
+        import torch
 
         if self.tokenize is None:
             raise TypeError("prompts need a tokenizer")
-        device = next(self.model.parameters()).device
+        device = next(self.model.parameters(), torch.zeros(())).device
         parts = []
         with _evaluating(self.model):
             for start in range(0, len(texts), TEXT_BATCH):
@@ -101,6 +102,14 @@ def in_memory_family(
     )
 
 
+def precision_of(model: torch.nn.Module) -> Precision:
+    """Return the precision that the model's parameters are in."""
+    import torch
+
+    names: dict[torch.dtype, Precision] = {torch.float16: "fp16", torch.bfloat16: "bf16"}
+    return names.get(next(model.parameters(), torch.zeros(())).dtype, "fp32")
+
+
 def _resolve(request: Request) -> Checkpoint:
     tag = request.pretrained or "in-memory"
     return Checkpoint(family="memory", model=request.model, pretrained=tag, lineage=f"memory/{request.model}")
@@ -115,14 +124,17 @@ def _to_numpy(features: torch.Tensor) -> NDArray[np.float32]:
 
 @contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients, and the model's own mode back afterwards."""
+    """Evaluation mode without gradients, autocast and TF32; afterwards all is as the caller had it."""
     import torch
 
     training = {module for module in model.modules() if module.training}
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     model.eval()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             yield
     finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         for module in training:
             module.training = True

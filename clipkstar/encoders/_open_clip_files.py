@@ -6,14 +6,19 @@ import dataclasses
 import hashlib
 import json
 import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clipkstar.checkpoint import Geometry
 from clipkstar.errors import InputError, UnreachableError
 
 if TYPE_CHECKING:
+    import torch
+
     from clipkstar.checkpoint import Checkpoint
 
 SCHEMES = ("hf-hub:", "local-dir:")
@@ -52,15 +57,25 @@ def locate(checkpoint: Checkpoint) -> Located:
     from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
     scheme = scheme_of(checkpoint.source)
-    if scheme:
-        name, pretrained = checkpoint.source, None
-        model_config, overlay, weights = _scheme_files(checkpoint.source, scheme)
-    elif checkpoint.source:
-        name, pretrained = _config_name(checkpoint), checkpoint.source
-        model_config, overlay, weights = _built_in(name), {}, Path(checkpoint.source)
+    overlay: Config = {}
+    vocabulary: Callable[[str], Path] | None = None
+    if scheme == "local-dir:":
+        name, pretrained, folder = checkpoint.source, None, Path(checkpoint.source.removeprefix(scheme))
+        model_config, overlay = _config_file(folder / "open_clip_config.json")
+        weights, vocabulary = _weights_in(folder), partial(_beside, folder)
+    elif scheme:
+        name, pretrained, repository = checkpoint.source, None, checkpoint.source.removeprefix(scheme)
+        model_config, overlay = _config_file(_from_hub(repository, "open_clip_config.json"))
+        weights, vocabulary = _from_hub(repository, None), partial(_within_repository, repository)
+    elif checkpoint.config_file:
+        path = Path(checkpoint.config_file)
+        model_config, overlay = _config_file(path)
+        name, pretrained = _register(checkpoint.model, model_config), checkpoint.source
+        weights, vocabulary = Path(checkpoint.source), partial(_beside, path.parent)
     else:
-        name, pretrained = checkpoint.model, checkpoint.pretrained
-        model_config, overlay, weights = _built_in(name), *_tag_files(name, pretrained)
+        name, pretrained = checkpoint.model, checkpoint.source or checkpoint.pretrained
+        model_config = _built_in(name)
+        overlay, weights = ({}, Path(pretrained)) if checkpoint.source else _tag_files(name, pretrained)
     # A tag says which activation its weights were trained with; else the model config does.
     quick_gelu = bool(overlay.get("quick_gelu", model_config.get("quick_gelu", False)))
     preprocess = merge_preprocess_dict(dataclasses.asdict(PreprocessCfg()), overlay)
@@ -70,7 +85,7 @@ def locate(checkpoint: Checkpoint) -> Located:
         pretrained=pretrained,
         model_config=model_config,
         preprocess=preprocess,
-        tokenizer_files=_tokenizer_files(checkpoint.source, model_config),
+        tokenizer_files=_tokenizer_files(model_config, vocabulary),
         weights=weights,
         quick_gelu=quick_gelu,
     )
@@ -78,12 +93,19 @@ def locate(checkpoint: Checkpoint) -> Located:
 
 def geometry_of(located: Located) -> Geometry:
     """Geometry of the pixels that the model's own evaluation transform makes."""
-    size = located.preprocess["size"]
+    size, resize_mode = located.preprocess["size"], located.preprocess["resize_mode"]
+    # open_clip takes "random", a training option, as bicubic.
+    interpolation = str(located.preprocess["interpolation"]).replace("random", "bicubic")
+    if resize_mode not in ("shortest", "longest", "squash") or interpolation not in ("bicubic", "bilinear"):
+        raise InputError(
+            f"the model config has resize_mode '{resize_mode}' and interpolation '{interpolation}'; "
+            "open_clip needs shortest, longest or squash, and bicubic or bilinear."
+        )
     height, width = size if isinstance(size, list | tuple) else (size, size)
     return Geometry(
         size=(int(height), int(width)),
-        resize_mode=located.preprocess["resize_mode"],
-        interpolation=str(located.preprocess["interpolation"]),
+        resize_mode=resize_mode,
+        interpolation=interpolation,
         fill_color=int(located.preprocess["fill_color"]),
     )
 
@@ -97,6 +119,15 @@ def file_sha256(path: Path) -> str:
 def unloadable(checkpoint: Checkpoint, located: Located, error: Exception) -> InputError:
     """Say in one sentence why open_clip could not fill the model with the weights."""
     name, reason = located.weights.name, str(error)
+    if isinstance(error, ImportError) or "pip install" in reason:
+        return InputError(f"'{checkpoint.model}' needs a package that is not installed ({_line(reason)}); install it.")
+    if "unexpected keyword argument" in reason:
+        return InputError(f"open_clip does not know every key of the model config ({_line(reason)}); correct it.")
+    if "not implemented for 'Half'" in reason:  # open_clip fails to stretch half-precision positions to another size
+        return InputError(
+            f"'{name}' was trained with another image size or context length than '{checkpoint.model}' has; "
+            "name the model it was trained as."
+        )
     if "state_dict" in reason:
         return InputError(
             f"'{name}' holds weights of another architecture than '{checkpoint.model}' "
@@ -107,8 +138,44 @@ def unloadable(checkpoint: Checkpoint, located: Located, error: Exception) -> In
             f"'{name}' is a pickle that wants to run code, which clipkstar never does; save the plain state_dict, "
             "best as .safetensors."
         )
-    first_line = (reason.splitlines() or [type(error).__name__])[0]
-    return InputError(f"'{name}' is no readable checkpoint, perhaps truncated ({first_line}); fetch or save it again.")
+    what = _line(reason) or type(error).__name__
+    return InputError(f"'{name}' is no readable checkpoint, perhaps truncated ({what}); fetch or save it again.")
+
+
+def check_positions(checkpoint: Checkpoint, located: Located, model: torch.nn.Module) -> None:
+    """Raise InputError if the file's position embeddings are of another size than the model's.
+
+    open_clip stretches them without a word, and the model then computes something it was not trained for. What its own
+    tags name is taken as it is.
+    """
+    if not checkpoint.source or scheme_of(checkpoint.source) == "hf-hub:":
+        return
+    there = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name, shape in _position_shapes(located.weights).items():
+        if there.get(name, shape) != shape:
+            raise InputError(
+                f"'{located.weights.name}' has positions of shape {shape} in {name}, '{checkpoint.model}' has "
+                f"{there[name]}: another image size or context length; name the model it was trained as."
+            )
+
+
+def _position_shapes(weights: Path) -> dict[str, tuple[int, ...]]:
+    import torch
+    from safetensors import safe_open
+
+    if weights.suffix == ".safetensors":
+        with safe_open(weights, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
+    else:
+        content = torch.load(weights, map_location="cpu", weights_only=True)
+        shapes = {name: tuple(value.shape) for name, value in content.get("state_dict", content).items()}
+    return {
+        name.removeprefix("module."): shape for name, shape in shapes.items() if name.endswith("positional_embedding")
+    }
+
+
+def _line(text: str) -> str:
+    return next((line.strip()[:200] for line in text.splitlines() if line.strip()), "")
 
 
 def _first_difference(reason: str) -> str:
@@ -132,29 +199,36 @@ def _built_in(name: str) -> Config:
     return config
 
 
-def _config_name(checkpoint: Checkpoint) -> str:
-    """Return the name under which open_clip knows the config of a checkpoint file; register the user's own config."""
-    if checkpoint.config_file is None:
-        return checkpoint.model
+def _register(model: str, config: Config) -> str:
+    """Make the user's own config known to open_clip; return the name it goes by there."""
     import open_clip
 
-    path = Path(checkpoint.config_file)
-    config = _read_config(path)
     # A name of its own by content, so that no built-in model of open_clip is replaced in this process.
-    name = f"{checkpoint.model}-{hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]}"
+    name = f"{model.replace('/', '-')}-{hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]}"
     if open_clip.get_model_config(name) is None:
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / f"{name}.json"
-            copy.write_text(json.dumps(config.get("model_cfg", config)))
+            copy.write_text(json.dumps(config), encoding="utf-8")
             open_clip.add_model_config(copy)
+    _built_in(name)
     return name
+
+
+def _config_file(path: Path) -> tuple[Config, Config]:
+    """Return model config and preprocessing of a file that holds the former, or model_cfg and preprocess_cfg."""
+    config = _read_config(path)
+    if "model_cfg" not in config:
+        _section(config, "vision_cfg")
+        return config, {}
+    overlay = config.get("preprocess_cfg") or {}
+    if not isinstance(overlay, dict):
+        raise InputError(f"'{path.name}' has a preprocess_cfg that is no JSON object; correct it.")
+    return _section(config, "model_cfg"), overlay
 
 
 def _read_config(path: Path) -> Config:
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"'{path}' is no readable model config in JSON ({error}); check the path.") from error
     if not isinstance(config, dict):
@@ -162,23 +236,13 @@ def _read_config(path: Path) -> Config:
     return config
 
 
-def _scheme_files(source: str, scheme: str) -> tuple[Config, Config, Path]:
-    """Return model config, preprocessing and weights of an open_clip folder, on this machine or on the hub."""
-    place = source.removeprefix(scheme)
-    if scheme == "local-dir:":
-        from open_clip.factory import _find_checkpoint_in_dir
+def _weights_in(folder: Path) -> Path:
+    from open_clip.factory import _find_checkpoint_in_dir
 
-        config_path, found = Path(place) / "open_clip_config.json", _find_checkpoint_in_dir(Path(place))
-        if not found:
-            raise InputError(f"'{place}' holds no weights; it needs an open_clip_model.safetensors.")
-        weights = Path(found)
-    else:
-        config_path, weights = _from_hub(place, "open_clip_config.json"), _from_hub(place, None)
-    config = _read_config(config_path)
-    overlay = config.get("preprocess_cfg") or {}
-    if not isinstance(overlay, dict):
-        raise InputError(f"'{config_path.name}' of '{place}' has a preprocess_cfg that is no JSON object; correct it.")
-    return _section(config, "model_cfg"), overlay, weights
+    found = _find_checkpoint_in_dir(folder)
+    if not found:
+        raise InputError(f"'{folder}' holds no weights; it needs an open_clip_model.safetensors.")
+    return Path(found)
 
 
 def _from_hub(repository: str, filename: str | None) -> Path:
@@ -187,7 +251,7 @@ def _from_hub(repository: str, filename: str | None) -> Path:
     try:
         return Path(download_pretrained_from_hf(repository, filename=filename))
     except (OSError, RuntimeError) as error:
-        raise _unreachable(f"model repository '{repository}'", error) from error
+        raise _not_downloaded(f"{filename or 'the weights'} of the model repository '{repository}'", error) from error
 
 
 def _tag_files(name: str, tag: str) -> tuple[Config, Path]:
@@ -198,22 +262,46 @@ def _tag_files(name: str, tag: str) -> tuple[Config, Path]:
     try:
         return config, Path(download_pretrained(config))
     except (OSError, RuntimeError) as error:
-        raise _unreachable(f"weights '{tag}' of '{name}' from '{place}'", error) from error
+        raise _not_downloaded(f"the weights '{tag}' of '{name}' (from '{place}')", error) from error
 
 
-def _unreachable(what: str, error: Exception) -> UnreachableError:
-    reason = (str(error).splitlines() or [""])[0]
-    offline = "offline mode is on" if os.environ.get("HF_HUB_OFFLINE") else reason[:300]
+def _not_downloaded(what: str, error: BaseException) -> InputError:
+    """Say why a file of the hub is not here; the hub's own answer stands in the chain of exceptions."""
+    from huggingface_hub import errors
+
+    chain = [error]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
+    if any(isinstance(link, errors.GatedRepoError) for link in chain):
+        return InputError(f"the hub keeps {what} for those who asked for access; log in with 'hf auth login'.")
+    if any(isinstance(link, errors.RepositoryNotFoundError | errors.RemoteEntryNotFoundError) for link in chain):
+        return InputError(f"the hub has no {what}; correct the name, or log in with 'hf auth login' if it is private.")
+    reason = "offline mode is on" if os.environ.get("HF_HUB_OFFLINE") else str(chain[-1]).splitlines()[0][:200]
     return UnreachableError(
-        f"the {what} are needed, are not cached and cannot be reached ({offline}); connect once, or use the bundled "
-        "models, which need no network ('clipkstar models tiny-*')."
+        f"{what} cannot be reached, and there is no cached copy ({reason}); connect once, or use the bundled models, "
+        "which need no network ('clipkstar models tiny-*')."
     )
 
 
-def _tokenizer_files(source: str, model_config: Config) -> dict[str, str]:
-    """Vocabulary files of a local-dir: config as absolute paths; open_clip itself would look in the working folder."""
+def _tokenizer_files(model_config: Config, find: Callable[[str], Path] | None) -> dict[str, str]:
+    """Vocabulary files of a config as absolute paths; open_clip itself would look for them in the working folder."""
     options = _section(model_config, "text_cfg").get("tokenizer_kwargs") or {}
-    if scheme_of(source) != "local-dir:" or not isinstance(options, dict):
+    if find is None or not isinstance(options, dict) or "bpe_path" not in options:
         return {}
-    folder = Path(source.removeprefix("local-dir:"))
-    return {key: str((folder / value).resolve()) for key, value in options.items() if key == "bpe_path"}
+    return {"bpe_path": str(find(str(options["bpe_path"])))}
+
+
+def _beside(folder: Path, name: str) -> Path:
+    path = (folder / name).resolve()
+    if not path.is_file():
+        raise InputError(f"the model config in '{folder}' names the vocabulary '{name}', which is not there; add it.")
+    return path
+
+
+def _within_repository(repository: str, name: str) -> Path:
+    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        raise InputError(
+            f"the config of the model repository '{repository}' names the vocabulary '{name}', which lies outside it; "
+            "put the file into the repository."
+        )
+    return _from_hub(repository, name).resolve()

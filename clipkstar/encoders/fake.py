@@ -1,7 +1,7 @@
 """An encoder without weights whose answer is known: the mean colour of a picture against the names of colours.
 
-On pictures of one plain colour each it is right every time, and every image of a class lies at the same point. It runs
-the whole path without torch.
+On pictures of one plain colour each it is right every time, and every image of a class lies at the same point. It has
+no weights to load.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +20,7 @@ from clipkstar.checkpoint import Checkpoint, Geometry, Identity
 from clipkstar.encoder import Family, Precision, Request
 from clipkstar.encoders._open_clip_files import (
     Located,
+    check_positions,
     file_sha256,
     geometry_of,
     locate,
@@ -59,6 +60,7 @@ class OpenClipEncoder:
     """A loaded open_clip model on one device, in one precision."""
 
     model: Clip
+    tokenize: Tokenizer
     located: Located
     geometry: Geometry
     device: str
@@ -66,7 +68,6 @@ class OpenClipEncoder:
     logit_scale: float
     logit_bias: float | None
     has_text: bool = True
-    _tokenizers: list[Tokenizer] = field(default_factory=list, repr=False)
 
     def preprocess(self, image: Image) -> NDArray[np.float32]:
         """Never called: the encoder has a geometry."""
@@ -89,20 +90,12 @@ class OpenClipEncoder:
         import numpy as np
         import torch
 
-        tokenize = self._tokenizer()
         parts = []
         with torch.inference_mode(), self._autocast():
             for start in range(0, len(texts), TEXT_BATCH):
-                tokens = tokenize(list(texts[start : start + TEXT_BATCH])).to(self.device)
+                tokens = self.tokenize(list(texts[start : start + TEXT_BATCH])).to(self.device)
                 parts.append(_to_numpy(self.model.encode_text(tokens)))
         return np.concatenate(parts)
-
-    def _tokenizer(self) -> Tokenizer:
-        import open_clip
-
-        if not self._tokenizers:
-            self._tokenizers.append(open_clip.get_tokenizer(self.located.name, **self.located.tokenizer_files))
-        return self._tokenizers[0]
 
     def _autocast(self) -> AbstractContextManager[None]:
         import torch
@@ -227,8 +220,8 @@ def load(checkpoint: Checkpoint, device: str, precision: Precision) -> OpenClipE
     torch.backends.cudnn.allow_tf32 = False
     try:
         with warnings.catch_warnings():
-            # The activation is set here to what the tag asks for, whatever the plain model name has.
-            warnings.filterwarnings("ignore", message="QuickGELU mismatch")
+            # Among them: the plain model name has another activation than the tag, which is what is set here.
+            warnings.simplefilter("ignore")
             model = open_clip.create_model(
                 located.name,
                 pretrained=located.pretrained,
@@ -238,11 +231,16 @@ def load(checkpoint: Checkpoint, device: str, precision: Precision) -> OpenClipE
                 require_pretrained=True,
                 quick_gelu=located.quick_gelu,
             ).eval()
+            tokenizer = open_clip.get_tokenizer(located.name, **located.tokenizer_files)
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # damaged files surface as many types: pickle, zip, safetensors, KeyError, RuntimeError
         raise unloadable(checkpoint, located, error) from error
+    check_positions(checkpoint, located, model)
     bias = getattr(model, "logit_bias", None)
     return OpenClipEncoder(
         model=model,
+        tokenize=tokenizer,
         located=located,
         geometry=geometry_of(located),
         device=device,
