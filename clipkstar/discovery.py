@@ -70,28 +70,45 @@ def strangers(door: Door[Noun]) -> dict[str, EntryPoint]:
 
 def find(door: Door[Noun], wanted: str) -> list[Noun]:
     """Return the noun of that name, of that file, or all of that folder; raises InputError with the nearest names."""
-    path = Path(wanted)
-    if wanted in own_names(door):
-        return [_own(door, wanted)]
-    if wanted in strangers(door):
-        entry = strangers(door)[wanted]
-        return [_checked(door, entry.load(), f"the entry point '{wanted}' of {entry.module}")]
+    return find_all(door, [wanted])
+
+
+def find_all(door: Door[Noun], wanted: Iterable[str]) -> list[Noun]:
+    """Return the nouns of several names, files or folders, each once; two different ones of equal name are an error."""
+    places = dict.fromkeys(place for name in wanted for place in _places(door, name))
+    found = [_from_file(door, place) if isinstance(place, Path) else _by_name(door, place) for place in places]
+    _refuse_duplicates(door, [noun.name for noun in found])
+    return found
+
+
+def _places(door: Door[Noun], wanted: str) -> list[str | Path]:
+    """Return what is meant: a known name, or the files of a path; no code of theirs is run."""
+    path: Path = Path(wanted)
+    if wanted in own_names(door) or wanted in strangers(door):
+        return [wanted]
     if path.suffix == ".py" and path.is_file():
-        return [_from_file(door, path)]
-    if path.is_dir():
-        return [_from_file(door, file) for file in _entry_files(path)]
+        return [path.resolve()]
+    if wanted.strip() and path.is_dir():
+        files: list[str | Path] = [*_entry_files(path.resolve())]
+        if not files:
+            raise InputError(f"the folder '{wanted}' holds no {door.noun} file; name a folder of .py files.")
+        return files
     if path.suffix == ".py" or "/" in wanted:
         raise InputError(f"there is no {door.noun} file or folder '{wanted}'; check the path.")
     known = [*own_names(door), *strangers(door)]
     raise UnknownNameError(door.noun, wanted, known, lister=f"clipkstar {door.noun}s" if door is not FAMILIES else "")
 
 
-def find_all(door: Door[Noun], wanted: Iterable[str]) -> list[Noun]:
-    """Return the nouns of several names, files or folders, each once; two different ones of equal name are an error."""
-    found = [noun for name in dict.fromkeys(wanted) for noun in find(door, name)]
-    distinct = [noun for index, noun in enumerate(found) if noun not in found[:index]]
-    _refuse_duplicates(door, [noun.name for noun in distinct])
-    return distinct
+def _by_name(door: Door[Noun], name: str) -> Noun:
+    if name in own_names(door):
+        return _own(door, name)
+    entry = strangers(door)[name]
+    where = f"the entry point '{name}' ({entry.value})"
+    try:
+        noun = entry.load()
+    except Exception as error:  # another package's code: whatever it raises is said in one sentence
+        raise InputError(f"{where} cannot be imported ({_reason(error)}); repair or remove its package.") from error
+    return _named(door, _checked(door, noun, where), name, where)
 
 
 def _entry_files(folder: Path) -> list[Path]:
@@ -111,11 +128,15 @@ def _from_file(door: Door[Noun], path: Path) -> Noun:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the file is the user's: whatever it raises is said in one sentence
-        raise InputError(f"{path} cannot be imported ({type(error).__name__}: {error}); correct the file.") from error
+    except (Exception, SystemExit) as error:  # the file is the user's: whatever it raises is said in one sentence
+        raise InputError(f"{path} cannot be imported ({_reason(error)}); correct the file.") from error
     noun = _named(door, _attribute(door, module, str(path)), path.stem, str(path))
     _refuse_duplicates(door, [*own_names(door), *strangers(door), noun.name])
     return noun
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _attribute(door: Door[Noun], module: ModuleType, where: str) -> Noun:
@@ -130,7 +151,7 @@ def _checked(door: Door[Noun], noun: object, where: str) -> Noun:
 
 def _named(door: Door[Noun], noun: Noun, name: str, where: str) -> Noun:
     if noun.name != name:
-        raise InputError(f"{where} holds {door.attribute} named '{noun.name}'; give the file and the name one word.")
+        raise InputError(f"{where} holds {door.attribute} named '{noun.name}'; both names must be the same.")
     return noun
 
 

@@ -30,11 +30,21 @@ def decode(image_bytes: bytes, *, where: str) -> Image:
 
     Raises InputError that begins with `where` if the bytes are no image that PIL can read in full.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        return Image.open(io.BytesIO(image_bytes)).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        image: Image.Image = Image.open(io.BytesIO(image_bytes))
+        if image.mode.startswith("I") or image.mode == "F":
+            raise InputError(
+                f"{where} has more than 8 bits a channel (PIL mode {image.mode}), which PIL would cut off; "
+                "convert it to 8 bits."
+            )
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")  # same colours; straight to RGB, PIL warns of partly transparent palettes
+        return image.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise InputError(f"{where} is no image in a format that PIL knows; repair or remove it.") from error
+    except (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError) as error:
         raise InputError(f"{where} does not decode as an image ({error}); repair or remove it.") from error
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipkstar import store
+from clipkstar.discovery import TASKS, list_own
+from clipkstar.errors import UnreachableError
 from clipkstar.rows import Rows, open_rows
 from clipkstar.runner import Settings, Work
 from clipkstar.selection import select_checkpoint, select_metrics, select_tasks
@@ -46,7 +48,13 @@ def prepare(
         say(checkpoint.notice)
     opened = []
     for task in tasks:
-        rows = open_rows(task, limit=selection.limit, revision=selection.revision)
+        try:
+            rows = open_rows(task, limit=selection.limit, revision=selection.revision)
+        except UnreachableError as error:
+            bundled = ", ".join(own.name for own in list_own(TASKS) if own.dataset.is_local)
+            raise UnreachableError(
+                f"{str(error).rstrip('.')}, or use the bundled {bundled} (--suite bundled), which need no network."
+            ) from error
         for notice in rows.notices:
             say(notice)
         opened.append(rows)

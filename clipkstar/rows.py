@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipkstar.errors import InputError, UnreachableError
+from clipkstar.prompts import distinct_prompts
 from clipkstar.task import HubDataset, Task
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ def open_rows(task: Task, *, limit: int | None = None, revision: str | None = No
     """
     import numpy as np
 
+    if limit is not None and limit < 1:
+        raise InputError(f"the limit of task '{task.name}' is {limit}; it needs at least 1.")
+    if revision is not None and task.dataset.is_local:
+        raise InputError(f"task '{task.name}' reads local files, which have no revision; leave --revision out.")
     started = time.perf_counter()
     table, resolved = _load(task, revision)
     for column in (task.image_column, task.label_column):
@@ -83,15 +88,18 @@ def open_rows(task: Task, *, limit: int | None = None, revision: str | None = No
             f"task '{task.name}' should have {task.n_images} images, its data set has {len(table)}; "
             "this is another split or copy of the data."
         )
+    table = table.select_columns([task.image_column, task.label_column])
     labels = _labels(task, table)
     class_names, notices = _class_names(task, table, labels)
+    distinct_prompts(class_names, task.templates)  # says now what would be wrong with the templates
     if limit is not None and limit < len(labels):
         row_numbers = stratified_sample(labels, limit)
         table, labels = table.select(row_numbers), labels[row_numbers]
     else:
         row_numbers, limit = np.arange(len(labels)), None
     if (labels == labels[0]).all():
-        raise InputError(f"task '{task.name}' has images of one class only; it needs at least two classes.")
+        cause = "has" if limit is None else f"has, in a sample of {limit},"
+        raise InputError(f"task '{task.name}' {cause} images of one class only; it needs at least two classes.")
     fingerprint = _fingerprint(task, class_names, labels, table, row_numbers)
     return Rows(
         task=task,
@@ -130,6 +138,7 @@ def _load(task: Task, revision: str | None) -> tuple[datasets.Dataset, str | Non
 
     datasets.disable_progress_bars()
     dataset, resolved = task.dataset, None
+    empty = InputError(f"task '{task.name}' has no images at all; check its data_files and split.")
     try:
         if dataset.is_local:
             table = datasets.load_dataset(dataset.path, data_files=dataset.data_files, split="train")
@@ -138,9 +147,13 @@ def _load(task: Task, revision: str | None) -> tuple[datasets.Dataset, str | Non
             resolved = folder.name
             table = _load_snapshot(folder, dataset)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"task '{task.name}' cannot read its data: {_first_line(error)}") from error
+        if "corresponds to no data" in str(error):  # what `datasets` says of a file without rows
+            raise empty from error
+        raise InputError(
+            f"task '{task.name}' cannot read its data ({_first_line(error)}); check its dataset and the files."
+        ) from error
     if len(table) == 0:
-        raise InputError(f"task '{task.name}' has no images at all; check its data_files and split.")
+        raise empty
     if isinstance(table.features.get(task.image_column), datasets.Image):
         table = table.cast_column(task.image_column, datasets.Image(decode=False))
     return table, resolved
@@ -171,7 +184,7 @@ def _snapshot(task: Task, revision: str | None) -> Path:
         reason = "offline mode is on" if os.environ.get("HF_HUB_OFFLINE") else "no connection, or the hub refused it"
         raise UnreachableError(
             f"task '{task.name}' needs the data set '{dataset.path}', which is not cached and cannot be reached "
-            f"({reason}); connect once, or use the bundled tasks, which need no network (--suite bundled)."
+            f"({reason}); connect once."
         ) from error
 
 
@@ -192,7 +205,10 @@ def _load_snapshot(folder: Path, dataset: HubDataset) -> datasets.Dataset:
 def _labels(task: Task, table: datasets.Dataset) -> NDArray[np.int64]:
     import numpy as np
 
-    labels = np.asarray(table[task.label_column][:])
+    given = table[task.label_column][:]
+    if None in given:
+        raise InputError(f"task '{task.name}': row {given.index(None)} has no label; repair or remove it.")
+    labels = np.asarray(given)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError(
             f"task '{task.name}' has labels of type {table.features[task.label_column]}; "
@@ -208,6 +224,8 @@ def _class_names(
     names = task.class_names or tuple(getattr(table.features[task.label_column], "names", ()))
     if not names:
         raise InputError(f"task '{task.name}' has no class names and its label column has none; give class_names.")
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"task '{task.name}' has class names that are no strings; write each in quotes.")
     if labels.min() < 0 or labels.max() >= len(names):
         raise InputError(
             f"task '{task.name}' has labels from {labels.min()} to {labels.max()} but {len(names)} class names; "
@@ -232,7 +250,13 @@ def _image_bytes(
     for position, cell in zip(positions, table[list(positions)][task.image_column], strict=True):
         if not isinstance(cell, dict) or (cell.get("bytes") is None and not cell.get("path")):
             raise InputError(f"task '{task.name}': row {row_numbers[position]} holds no image; repair or remove it.")
-        found.append(cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
+        try:
+            found.append(cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
+        except OSError as error:
+            raise InputError(
+                f"task '{task.name}': row {row_numbers[position]} names the file '{cell['path']}', "
+                "which cannot be read; restore it."
+            ) from error
     return found
 
 
