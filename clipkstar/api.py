@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from clipkstar.embeddings import Embeddings
@@ -11,6 +11,7 @@ from clipkstar.errors import InputError
 from clipkstar.run import Evaluation
 
 if TYPE_CHECKING:
+    import altair
     import numpy as np
     import polars as pl
     import torch
@@ -31,19 +32,28 @@ class KstarResult:
     images: one row per image: row, label, kstar, impostor_row and the cosine_ columns.
     classes: one row per class: class, name, n_images, kstar_mean, kstar_std, gamma, gamma_low, gamma_high,
         gamma_anchored, pattern, nn1_accuracy and the cosine_ columns.
+    notices: sentences for the reader, such as how many classes are too small for their γ to mean much.
     """
 
     scores: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]]
     images: pl.DataFrame
     classes: pl.DataFrame
+    notices: tuple[str, ...]
+
+    def plot(self) -> altair.VConcatChart:
+        """Draw k*/n_c within each class, coloured by pattern; Euclidean where it was measured, else cosine."""
+        from clipkstar.picture import kstar_chart
+
+        prefix = "" if "kstar" in self.images.columns else "cosine_"
+        return kstar_chart(self.images, self.classes, prefix=prefix)
 
 
 def kstar(
     embeddings: ArrayLike,
     labels: ArrayLike,
     *,
-    distances: Sequence[Distance] = ("euclidean", "cosine"),
+    distances: Distance | Sequence[Distance] = ("euclidean", "cosine"),
     intervals: bool = True,
     queries: int | None = None,
     backend: Literal["auto", "torch", "faiss"] = "auto",
@@ -53,14 +63,14 @@ def kstar(
 
     embeddings: (n_images, dim) floats, as the encoder returns them; float16 and float32 are read exactly.
     labels: (n_images,) integers or strings; classes are their sorted distinct values.
-    distances: "euclidean" (primary; names without prefix) and "cosine" (names with `cosine_`).
+    distances: "euclidean" (primary; names without prefix) or "cosine" (names with `cosine_`), or both.
     intervals: 95 % intervals by the jackknife of clipkstar.jackknife; False leaves them out, which is faster.
     queries, backend, device: only their defaults exist so far: every image is a query, the search runs on the CPU.
     Raises InputError for shapes that do not match, NaN or infinity (names the row), one class only, zero vectors under
     the cosine distance (names the row). Source: arXiv 2312.04024, arXiv 2408.09065.
 
     >>> import clipkstar
-    >>> clipkstar.kstar([[0.0], [1.0], [2.0], [9.0]], ["a", "a", "b", "b"]).images["kstar"].to_list()
+    >>> clipkstar.kstar([[1.0], [2.0], [3.0], [10.0]], ["a", "a", "b", "b"]).images["kstar"].to_list()
     [2, 1, 1, 2]
     """
     import numpy as np
@@ -71,15 +81,20 @@ def kstar(
 
     if queries is not None or backend != "auto" or device not in ("auto", "cpu"):
         raise InputError("kstar searches every image on the CPU so far; leave queries, backend and device out.")
-    unknown = [distance for distance in distances if distance not in DISTANCES]
-    if unknown or not distances:
-        raise InputError(f"kstar got the distances {list(distances)}; it needs one or both of {', '.join(DISTANCES)}.")
+    chosen = (distances,) if isinstance(distances, str) else tuple(dict.fromkeys(distances))
+    unknown = [distance for distance in chosen if distance not in DISTANCES]
+    if unknown or not chosen:
+        raise InputError(f"kstar got the distances {list(chosen)}; it needs one or both of {', '.join(DISTANCES)}.")
     images = _float_array(embeddings)
     names, codes = _class_codes(labels, len(images))
     held = Embeddings(images=images, labels=codes, rows=np.arange(len(codes)), class_names=names)
-    measured = measure(held, [metric_of(tuple(dict.fromkeys(distances)), intervals=intervals)])
+    measured = measure(held, [metric_of(chosen, intervals=intervals)])
     return KstarResult(
-        scores=measured.scores, intervals=measured.intervals, images=measured.images, classes=measured.classes
+        scores=measured.scores,
+        intervals=measured.intervals,
+        images=measured.images,
+        classes=measured.classes,
+        notices=measured.notices,
     )
 
 
@@ -101,7 +116,7 @@ def evaluate(
     Raises InputError for an unknown task and for data that do not fit it.
     """
     from clipkstar.encoder import Request
-    from clipkstar.encoders._in_memory import in_memory_family
+    from clipkstar.encoders._in_memory import in_memory_family, precision_of
     from clipkstar.rows import open_rows
     from clipkstar.runner import Settings, Unit, Work, compute
     from clipkstar.selection import select_metrics, select_tasks
@@ -111,21 +126,28 @@ def evaluate(
         raise InputError(f"'{task}' holds {len(tasks)} tasks; evaluate takes one.")
     family = in_memory_family(model, preprocess, tokenizer)
     checkpoint = family.resolve(Request(model=name))
-    device = next(model.parameters()).device.type
-    work = Work(
-        family=family, checkpoint=checkpoint, metrics=select_metrics(()), settings=Settings(batch_size=batch_size)
-    )
+    parameter = next(model.parameters(), None)
+    device = "cpu" if parameter is None else parameter.device.type
+    settings = Settings(precision=precision_of(model), batch_size=batch_size)
+    work = Work(family=family, checkpoint=checkpoint, metrics=select_metrics(()), settings=settings)
     unit = Unit(work=work, identity=family.identify(checkpoint), device=device, rows=open_rows(tasks[0], limit=limit))
-    encoder = family.load(checkpoint, device, "fp32")
-    return compute(unit, unit.run_id(), encoder, lambda _task, _done, _all: None)
+    encoder = family.load(checkpoint, device, work.settings.precision)
+    evaluation = compute(unit, unit.run_id(), encoder, lambda _task, _done, _all: None)
+    return replace(evaluation, notices=unit.rows.notices + evaluation.notices)
 
 
 def _float_array(embeddings: ArrayLike) -> NDArray[np.floating]:
     import numpy as np
 
-    array = np.asarray(embeddings)
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"kstar got embeddings of type {array.dtype}; it needs numbers of shape (n_images, dim).")
+    try:
+        array = np.asarray(embeddings)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, bfloat16 or gradient-carrying tensors
+        raise InputError(f"kstar cannot read the embeddings as a numpy array ({error}); give it one.") from error
+    if array.dtype.kind not in "fiu" or array.ndim != 2:
+        raise InputError(
+            f"kstar got embeddings of type {array.dtype} and shape {array.shape}; it needs numbers of shape "
+            "(n_images, dim)."
+        )
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
@@ -134,8 +156,12 @@ def _class_codes(labels: ArrayLike, n_images: int) -> tuple[tuple[str, ...], NDA
     import numpy as np
 
     given = np.asarray(labels)
+    if given.dtype.kind == "O" and all(isinstance(label, str) for label in given.flat):
+        given = given.astype(str)
     if given.ndim != 1 or given.dtype.kind not in "iuUb":
-        raise InputError(f"kstar got labels of shape {given.shape} and type {given.dtype}; it needs one per image.")
+        raise InputError(
+            f"kstar got labels of type {given.dtype} and shape {given.shape}; it needs one integer or string per image."
+        )
     if len(given) != n_images:
         raise InputError(f"kstar got {n_images} embeddings and {len(given)} labels; it needs one label per embedding.")
     values, codes = np.unique(given, return_inverse=True)

@@ -54,6 +54,6 @@ def _not_imported(door: Door[Noun], entries: list[Entry]) -> list[Entry]:
     """Entries of other packages, shaped as the own ones; their code is not run for a list."""
     columns = list(entries[0]) if entries else [door.noun]
     return [
-        dict.fromkeys(columns, "") | {columns[0]: name, columns[-1]: f"from {entry.module}, not imported for this list"}
+        {**dict.fromkeys(columns), columns[0]: name, columns[-1]: f"from {entry.module}, not imported for this list"}
         for name, entry in strangers(door).items()
     ]

@@ -1,5 +1,6 @@
 """The command line: parse, call one library function, print."""
 
+import io
 import logging
 import os
 import sys
@@ -16,7 +17,6 @@ from clipkstar.terminal import progress_bar, say, show_catalog, show_runs, told
 app = typer.Typer(
     name="clipkstar",
     help="Evaluate CLIP image encoders twice in one pass: zero-shot accuracy and the k* structure of their embeddings.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,9 +48,17 @@ def run_eval(
         list[str] | None, typer.Option(help="Metric name, FILE.py or FOLDER; repeatable. Default: all. Code is run.")
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
-    precision: Annotated[Literal["fp32", "amp_bf16", "amp_fp16", "bf16", "fp16"], typer.Option()] = "fp32",
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option()] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1)] = 64,
+    precision: Annotated[
+        Literal["fp32", "amp_bf16", "amp_fp16", "bf16", "fp16"],
+        typer.Option(help="Of the encoder; fp32 runs without TF32. The record says which."),
+    ] = "fp32",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="auto: cuda, else mps, else cpu.")
+    ] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Images encoded together.")] = 64,
+    space: Annotated[
+        Literal["output"], typer.Option(help="Embeddings to look at: output = as encode_image returns them.")
+    ] = "output",
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified sample of N images.")] = None,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the data set on the hub.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the network.")] = False,
@@ -73,12 +81,17 @@ def run_eval(
         limit=limit,
         revision=revision,
     )
-    settings = Settings(precision=precision, device=device, batch_size=batch_size, force=force)
+    settings = Settings(precision=precision, device=device, batch_size=batch_size, space=space, force=force)
     results = Store(root=runs)
     work, rows = prepare(selection, settings, results, say)
-    with progress_bar() as progress:
-        outcomes = [told(outcome) for outcome in evaluate(work, rows, results, progress)]
-    show_runs([outcome.evaluation.run for outcome in outcomes], as_json=as_json)
+    finished = []
+    try:
+        with progress_bar() as progress:
+            for outcome in evaluate(work, rows, results, progress):
+                finished.append(told(outcome).evaluation.run)  # noqa: PERF401 - what is done is shown even if the next fails
+    finally:
+        if finished:
+            show_runs(finished, as_json=as_json)
 
 
 @app.command("tasks")
@@ -120,17 +133,23 @@ def main() -> None:
     """Run the command line and exit: 0 done, 2 bad input, 3 our own error (with its traceback), 130 interrupted."""
     # Other libraries' log lines would stand between the user and the one sentence.
     logging.disable(logging.ERROR)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no Γ shows a question mark
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         say(str(error))
         sys.exit(EXIT_BAD_INPUT)
-    except typer.Abort:
-        say("interrupted; finished runs are kept, the same command goes on.")
-        sys.exit(EXIT_INTERRUPTED)
     except TyperException as error:
         say(f"{error.format_message().rstrip('.')}; the command with --help lists what it takes.")
         sys.exit(EXIT_BAD_INPUT)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except Exception:
         traceback.print_exc()
         sys.exit(EXIT_OWN_ERROR)
+    if code == EXIT_INTERRUPTED:
+        say("interrupted; finished runs are kept, the same command goes on.")
+    sys.exit(code)

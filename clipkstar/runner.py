@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from clipkstar import store
+from clipkstar.discovery import METRICS, find_all, own_names
 from clipkstar.embed import embed
 from clipkstar.environment import describe, pick_device
 from clipkstar.errors import InputError
@@ -35,17 +36,18 @@ if TYPE_CHECKING:
     from clipkstar.rows import Rows
     from clipkstar.store import Store
 
-SPACE = "output"
-"""Embeddings as encode_image returns them."""
+EMBEDDING_VERSION = "1"
+"""Raised when clipkstar's own decoding, prompting or pooling changes embeddings."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to evaluate. force: repeat finished work."""
+    """How to evaluate. space: "output" = embeddings as encode_image returns them. force: repeat finished work."""
 
     precision: Precision = "fp32"
     device: Device = "auto"
     batch_size: int = 64
+    space: Literal["output"] = "output"
     force: bool = False
 
 
@@ -87,8 +89,9 @@ class Unit:
             "config": self.identity.config_sha256,
             "family": (self.work.family.name, self.work.family.version),
             "open_clip": version("open_clip_torch"),
+            "code": EMBEDDING_VERSION,
             "precision": self.work.settings.precision,
-            "space": SPACE,
+            "space": self.work.settings.space,
             "device": self.device,
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
@@ -101,8 +104,9 @@ Progress = Callable[[str, int, int], None]
 def evaluate(work: Work, tasks: Sequence[Rows], results: Store, progress: Progress) -> Iterator[Outcome]:
     """Evaluate one checkpoint on opened tasks; each finished run is written before the next task begins.
 
-    Work whose run is in the store is not repeated: neither is the model loaded nor a picture decoded for it. Metrics
-    that a stored run has and that are not asked for now stay in it.
+    Work whose run is in the store is not repeated: neither is the model loaded nor a picture decoded for it. A run that
+    is repeated or gets a further metric keeps all metrics it had: own ones are computed again, those of files that are
+    not at hand are kept as they were found (with `force` they are left out).
     """
     if work.settings.batch_size < 1:
         raise InputError(f"--batch-size got {work.settings.batch_size}; it needs at least 1.")
@@ -119,8 +123,10 @@ def evaluate(work: Work, tasks: Sequence[Rows], results: Store, progress: Progre
             continue
         if encoder is None:
             encoder = work.family.load(work.checkpoint, device, work.settings.precision)
-        evaluation = compute(unit, run_id, encoder, progress)
         if known is not None:
+            unit = replace(unit, work=replace(work, metrics=_with_recorded(work.metrics, known.run)))
+        evaluation = compute(unit, run_id, encoder, progress)
+        if known is not None and not work.settings.force:
             evaluation = _with_other_metrics(evaluation, known)
         yield Outcome(evaluation=evaluation, folder=store.write(results, evaluation), skipped=False)
 
@@ -182,7 +188,7 @@ def _record(unit: Unit, run_id: str, measured: Findings, seconds: Seconds) -> Ru
         ),
         protocol=Protocol(
             precision=work.settings.precision,
-            space=SPACE,
+            space=work.settings.space,
             templates=rows.task.templates,
             batch_size=work.settings.batch_size,
             device=unit.device,
@@ -209,8 +215,21 @@ def _has_metrics(run: Run, metrics: Sequence[Metric]) -> bool:
     return all(run.metrics.get(metric.name) == metric.version for metric in metrics)
 
 
+def _with_recorded(metrics: Sequence[Metric], run: Run) -> list[Metric]:
+    """Return the metrics, and those that the run has and that are found by name."""
+    asked = {metric.name for metric in metrics}
+    recorded = [name for name in own_names(METRICS) if name in run.metrics and name not in asked]
+    return [*metrics, *find_all(METRICS, recorded)]
+
+
 def _with_other_metrics(new: Evaluation, old: Evaluation) -> Evaluation:
-    """Keep what metrics that were not computed now had found for the same embeddings."""
+    """Keep what metrics that were not computed now had found for the same embeddings.
+
+    Where a metric's version changed, its old scores and columns cannot be told from those of the others, which are
+    then left out too: their metrics count as missing and are computed when they are asked for.
+    """
+    if any(version != old.run.metrics.get(name, version) for name, version in new.run.metrics.items()):
+        return new
     images = new.images.hstack(old.images.select(name for name in old.images.columns if name not in new.images.columns))
     classes = new.classes.hstack(
         old.classes.select(name for name in old.classes.columns if name not in new.classes.columns)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,15 @@ class Store:
 
 def check_writable(store: Store) -> None:
     """Raise InputError if runs cannot be written there; nothing is created."""
+    if ":/" in str(store.root):
+        raise InputError(f"the runs folder '{store.root}' is an address; it needs to be a folder of this machine.")
     place = store.root
     while not place.exists() and place != place.parent:
         place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise InputError(f"the runs folder '{store.root}' cannot be written; choose another with --runs.")
+    try:
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise InputError(f"the runs folder '{store.root}' cannot be written; choose another with --runs.") from error
 
 
 def folder(store: Store, *, task: str, checkpoint_title: str, run_id: str) -> Path:
@@ -40,9 +45,7 @@ def folder(store: Store, *, task: str, checkpoint_title: str, run_id: str) -> Pa
 
 def folder_of(store: Store, run: Run) -> Path:
     """Return the folder of a run."""
-    checkpoint = run.checkpoint
-    title = f"{checkpoint.family}--{checkpoint.model}--{checkpoint.pretrained}"
-    return folder(store, task=run.task.name, checkpoint_title=title, run_id=run.run_id)
+    return folder(store, task=run.task.name, checkpoint_title=run.checkpoint.title, run_id=run.run_id)
 
 
 def read(place: Path) -> Evaluation | None:
@@ -57,24 +60,22 @@ def read(place: Path) -> Evaluation | None:
         tables = [pl.read_parquet(place / name) for name in ("images.parquet", "classes.parquet")]
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"the tables of {place} cannot be read ({error}); repeat the run with --force.") from error
+    if (tables[0].height, tables[1].height) != (run.task.n_images, run.task.n_classes):
+        raise InputError(f"the tables of {place} are not those of its run.json; repeat the run with --force.")
     return Evaluation(run=run, images=tables[0], classes=tables[1])
 
 
-def read_all(store: Store) -> Iterator[Run]:
-    """Yield the record of every finished run, by folder."""
-    for record in sorted(store.root.glob("*/*/*/run.json")):
-        yield from_json(record.read_bytes(), where=str(record))
-
-
 def write(store: Store, evaluation: Evaluation) -> Path:
-    """Write or replace a run; readers see the old one or the new one, never a part. Returns its folder."""
+    """Write or replace a run, file by file, run.json last; no file is ever seen in part. Returns its folder."""
+    import polars as pl
+
     place = folder_of(store, evaluation.run)
     try:
         place.mkdir(parents=True, exist_ok=True)
         _replace(place / "classes.parquet", evaluation.classes.write_parquet)
         _replace(place / "images.parquet", evaluation.images.write_parquet)
-        _replace(place / "run.json", lambda path: path.write_text(to_json(evaluation.run) + "\n"))
-    except OSError as error:
+        _replace(place / "run.json", lambda path: path.write_text(to_json(evaluation.run) + "\n", encoding="utf-8"))
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"the runs folder '{store.root}' cannot be written ({error}); choose another.") from error
     return place
 

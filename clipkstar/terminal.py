@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(to_json(runs) + "\n")
         return
+    if not runs:
+        return
     sys.stdout.write(f"\n{_heading(runs[0])}\n")
     _print_table([_run_cells(run) for run in runs], left=("task",))
     sys.stdout.write(LEGEND)
@@ -67,7 +70,10 @@ def _print_table(rows: Sequence[Mapping[str, str]], *, left: Sequence[str]) -> N
         table.add_column(column, justify="left" if column in left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH).print(table)
+    width = Console().width if sys.stdout.isatty() else PLAIN_WIDTH
+    text = io.StringIO()
+    Console(file=text, width=width, markup=False, emoji=False).print(table)
+    sys.stdout.write(text.getvalue())
 
 
 def _run_cells(run: Run) -> dict[str, str]:
