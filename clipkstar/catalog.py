@@ -41,7 +41,7 @@ def model_entries(pattern: str) -> list[Entry]:
     """One entry per checkpoint whose model or model/pretrained matches the shell pattern; InputError if none does."""
     known = [checkpoint for family in list_own(FAMILIES) for checkpoint in family.checkpoints()]
     found: list[Entry] = [
-        {"model": known.model, "pretrained": known.pretrained, "family": known.family, "lineage": known.lineage}
+        {"model": known.model, "pretrained": known.pretrained, "family": known.family, "meaning": known.summary}
         for known in sorted(known, key=lambda checkpoint: (checkpoint.family != "zoo", checkpoint.model))
         if fnmatchcase(known.model, pattern) or fnmatchcase(f"{known.model}/{known.pretrained}", pattern)
     ]

@@ -37,6 +37,7 @@ class Checkpoint:
     lineage: the training run or pretraining source that the weights descend from; statistics treat checkpoints of one
         lineage as one cluster.
     source: what the family needs to find the weights (a path, a repository); never recorded, it may name a machine.
+    summary: one line for lists, such as where the weights come from.
     notice: what was decided in resolving the names, in one sentence for the user; "" = nothing to say.
     """
 
@@ -46,6 +47,7 @@ class Checkpoint:
     lineage: str
     source: str = ""
     config_file: str | None = None
+    summary: str = ""
     notice: str = ""
 
     @property

@@ -25,6 +25,9 @@ from clipkstar.task import Task
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+LONGEST_NAME = 255
+"""Longest file name that common file systems take."""
+
 Noun = TypeVar("Noun", Task, Family, Metric)
 
 
@@ -84,10 +87,12 @@ def find_all(door: Door[Noun], wanted: Iterable[str]) -> list[Noun]:
 def _places(door: Door[Noun], wanted: str) -> list[str | Path]:
     """Return what is meant: a known name, or the files of a path; no code of theirs is run."""
     path: Path = Path(wanted)
+    if len(path.name) > LONGEST_NAME:
+        raise InputError(f"the {door.noun} name '{wanted[:40]}…' is longer than a file's name can be; shorten it.")
     if wanted in own_names(door) or wanted in strangers(door):
         return [wanted]
     if path.suffix == ".py" and path.is_file():
-        return [path.resolve()]
+        return [path.parent.resolve() / path.name]
     if wanted.strip() and path.is_dir():
         files: list[str | Path] = [*_entry_files(path.resolve())]
         if not files:
@@ -106,7 +111,7 @@ def _by_name(door: Door[Noun], name: str) -> Noun:
     where = f"the entry point '{name}' ({entry.value})"
     try:
         noun = entry.load()
-    except Exception as error:  # another package's code: whatever it raises is said in one sentence
+    except (Exception, SystemExit) as error:  # another package's code: whatever it raises is said in one sentence
         raise InputError(f"{where} cannot be imported ({_reason(error)}); repair or remove its package.") from error
     return _named(door, _checked(door, noun, where), name, where)
 

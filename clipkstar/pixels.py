@@ -32,6 +32,7 @@ def decode(image_bytes: bytes, *, where: str) -> Image:
     """
     from PIL import Image, UnidentifiedImageError
 
+    bomb = Image.DecompressionBombError
     try:
         image: Image.Image = Image.open(io.BytesIO(image_bytes))
         if image.mode.startswith("I") or image.mode == "F":
@@ -44,7 +45,7 @@ def decode(image_bytes: bytes, *, where: str) -> Image:
         return image.convert("RGB")
     except UnidentifiedImageError as error:
         raise InputError(f"{where} is no image in a format that PIL knows; repair or remove it.") from error
-    except (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, SyntaxError, RuntimeError, bomb) as error:  # damaged files
         raise InputError(f"{where} does not decode as an image ({error}); repair or remove it.") from error
 
 

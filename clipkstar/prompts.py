@@ -22,8 +22,10 @@ def distinct_prompts(class_names: Sequence[str], templates: Sequence[str]) -> tu
 
     Equal class names share their prompts, so that their embeddings are equal to the last bit and tie exactly.
     """
-    if not templates or isinstance(templates, str):
-        raise InputError(f"the templates are {templates!r}; they need to be a tuple, such as ('a photo of a {{}}.',).")
+    if not templates or isinstance(templates, str) or not all(isinstance(template, str) for template in templates):
+        raise InputError(
+            f"the templates are {templates!r}; they need to be a tuple of strings, such as ('a photo of a {{}}.',)."
+        )
     positions: dict[str, int] = {}
     by_class = [
         [positions.setdefault(render(template, name), len(positions)) for template in templates] for name in class_names

@@ -77,6 +77,10 @@ def open_rows(task: Task, *, limit: int | None = None, revision: str | None = No
         raise InputError(f"task '{task.name}' reads local files, which have no revision; leave --revision out.")
     started = time.perf_counter()
     table, resolved = _load(task, revision)
+    if task.image_column == task.label_column:
+        raise InputError(
+            f"task '{task.name}' names one column, '{task.image_column}', for image and label; it has two."
+        )
     for column in (task.image_column, task.label_column):
         if column not in table.column_names:
             raise InputError(
@@ -208,7 +212,10 @@ def _labels(task: Task, table: datasets.Dataset) -> NDArray[np.int64]:
     given = table[task.label_column][:]
     if None in given:
         raise InputError(f"task '{task.name}': row {given.index(None)} has no label; repair or remove it.")
-    labels = np.asarray(given)
+    try:
+        labels = np.asarray(given)
+    except ValueError:  # lists of different lengths
+        labels = np.empty((0, 0))
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError(
             f"task '{task.name}' has labels of type {table.features[task.label_column]}; "
@@ -224,8 +231,11 @@ def _class_names(
     names = task.class_names or tuple(getattr(table.features[task.label_column], "names", ()))
     if not names:
         raise InputError(f"task '{task.name}' has no class names and its label column has none; give class_names.")
-    if not all(isinstance(name, str) for name in names):
-        raise InputError(f"task '{task.name}' has class names that are no strings; write each in quotes.")
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"task '{task.name}' has the class names {task.class_names!r}; they need to be a tuple of strings, such as "
+            "('cat', 'dog')."
+        )
     if labels.min() < 0 or labels.max() >= len(names):
         raise InputError(
             f"task '{task.name}' has labels from {labels.min()} to {labels.max()} but {len(names)} class names; "
@@ -248,10 +258,13 @@ def _image_bytes(
 ) -> list[bytes]:
     found = []
     for position, cell in zip(positions, table[list(positions)][task.image_column], strict=True):
+        if isinstance(cell, bytes):
+            found.append(cell)
+            continue
         if not isinstance(cell, dict) or (cell.get("bytes") is None and not cell.get("path")):
             raise InputError(f"task '{task.name}': row {row_numbers[position]} holds no image; repair or remove it.")
         try:
-            found.append(cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes())
+            found.append(cell["bytes"] if cell.get("bytes") is not None else Path(cell["path"]).read_bytes())
         except OSError as error:
             raise InputError(
                 f"task '{task.name}': row {row_numbers[position]} names the file '{cell['path']}', "
@@ -268,7 +281,7 @@ def _fingerprint(
     row_numbers: NDArray[np.int64],
 ) -> str:
     """Digest all that the embeddings and predictions of a task depend on; reads every image once."""
-    digest = hashlib.sha256(repr((class_names, task.templates)).encode())
+    digest = hashlib.sha256(repr((tuple(class_names), tuple(task.templates))).encode())
     digest.update(row_numbers.tobytes() + labels.tobytes())
     for start in range(0, len(labels), 256):
         for content in _image_bytes(task, table, row_numbers, range(start, min(start + 256, len(labels)))):

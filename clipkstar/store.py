@@ -29,10 +29,10 @@ def check_writable(store: Store) -> None:
     """Raise InputError if runs cannot be written there; nothing is created."""
     if ":/" in str(store.root):
         raise InputError(f"the runs folder '{store.root}' is an address; it needs to be a folder of this machine.")
-    place = store.root
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
+        place = store.root
+        while not place.exists() and place != place.parent:
+            place = place.parent
         tempfile.TemporaryFile(dir=place).close()
     except OSError as error:
         raise InputError(f"the runs folder '{store.root}' cannot be written; choose another with --runs.") from error

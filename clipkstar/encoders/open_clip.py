@@ -171,11 +171,13 @@ def _resolve_tag(request: Request) -> Checkpoint:
     if not request.pretrained:
         raise InputError(f"'{request.model}' needs --pretrained: {', '.join(tags)}, or a checkpoint file.")
     tag = match_tag(request.model, request.pretrained, tags)
+    weights = open_clip.get_pretrained_cfg(request.model, tag)
     return Checkpoint(
         family="open_clip",
         model=request.model,
         pretrained=tag,
         lineage=f"{request.model}/{re.sub(r'_e[0-9]+$', '', tag)}",
+        summary=f"weights from {weights.get('hf_hub') or weights.get('url')}",
         notice="" if tag == request.pretrained else f"'{request.pretrained}' is taken to mean '{tag}'.",
     )
 

@@ -22,6 +22,7 @@ def checkpoints() -> tuple[Checkpoint, ...]:
             pretrained=config.parent.name,
             lineage=f"zoo/{config.parent.parent.name}",
             source=f"local-dir:{config.parent}",
+            summary="bundled; the end of its training" if config.parent.name == "final" else "bundled; an early stage",
         )
         for config in sorted(FOLDER.glob("*/*/open_clip_config.json"))
     )

@@ -1,0 +1,120 @@
+"""Imports point down: a module imports from rows above its own and from nowhere else."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import clipkstar
+import clipkstar_tasks
+
+PACKAGE = Path(clipkstar.__file__).parent
+TASKS = Path(clipkstar_tasks.__file__).parent
+
+ROWS = (
+    "errors task checkpoint",
+    "encoder embeddings",
+    "neighbors skewness jackknife prompts",
+    "metric run rows",
+    "metrics.* encoders.*",
+    "pixels discovery store environment",
+    "measure embed selection",
+    "runner catalog picture",
+    "plan terminal api",
+    "clipkstar",
+    "cli",
+)
+"""Modules of clipkstar, from the nouns down to the command line; a row may import from the rows above it. `metrics.*`
+and `encoders.*` stand for every file there, so that a new one needs no line here; encoders/ may import each other."""
+
+BUILDERS = ("zoo", "zoo.architectures", "zoo.captions", "zoo.batches", "zoo.train")
+"""Scripts that make the bundled models; they import each other and those that make the data, never the package."""
+
+ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules.split()}
+
+
+def _name(path: Path, package: Path) -> str:
+    """rows → "rows", encoders/fake.py → "encoders.fake", clipkstar/__init__.py → "clipkstar"."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or package.name
+
+
+FILES = {_name(path, PACKAGE): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _place(module: str) -> str:
+    """The name under which a module stands in ROWS."""
+    folder, dot, _ = module.partition(".")
+    return f"{folder}.*" if dot and folder in ("metrics", "encoders") else module
+
+
+def _imports(path: Path, module: str) -> Iterator[str]:
+    """Every module that a file imports, also inside functions and TYPE_CHECKING; ours without `clipkstar.`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.removeprefix("clipkstar.") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = module.split(".")[: -node.level]
+                base = ".".join(["clipkstar", *parents, *([base] if base else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}".removeprefix("clipkstar.")
+                yield whole if whole in FILES else base.removeprefix("clipkstar.")
+
+
+def _own(names: Iterator[str]) -> set[str]:
+    return {name for name in names if name in FILES or name.split(".")[0] in ("metrics", "encoders", "zoo")}
+
+
+def test_every_module_has_its_place() -> None:
+    placed = {*ROW_OF, *BUILDERS, "metrics", "encoders"}
+    assert {_place(module) for module in FILES} - placed == set()
+    assert placed - {_place(module) for module in FILES} == set()
+
+
+@pytest.mark.parametrize("module", [module for module in FILES if _place(module) in ROW_OF])
+def test_a_module_imports_only_from_rows_above_it(module: str) -> None:
+    own = _own(_imports(FILES[module], module))
+    siblings = {name for name in own if _place(name) == _place(module) == "encoders.*"}
+    own -= siblings
+    assert [name for name in own if _place(name) not in ROW_OF] == []
+    assert [name for name in sorted(own) if ROW_OF[_place(name)] >= ROW_OF[_place(module)]] == []
+    assert module not in siblings
+
+
+@pytest.mark.parametrize("module", ["metrics", "encoders", "zoo"])
+def test_the_folders_themselves_import_nothing(module: str) -> None:
+    assert list(_imports(FILES[module], module)) == []
+
+
+@pytest.mark.parametrize("module", [module for module in BUILDERS if module in FILES])
+def test_the_scripts_behind_the_zoo_import_only_those_before_them(module: str) -> None:
+    own = _own(_imports(FILES[module], module))
+    assert [name for name in own if name not in BUILDERS[: BUILDERS.index(module)]] == []
+
+
+def test_nothing_but_the_scripts_imports_what_makes_the_bundled_data() -> None:
+    importers = {
+        module for module in FILES if any("clipkstar_tasks" in name for name in _imports(FILES[module], module))
+    }
+    assert importers == {"zoo.batches", "zoo.train"}
+
+
+@pytest.mark.parametrize("path", sorted(TASKS.glob("*.py")), ids=lambda path: path.stem)
+def test_a_task_file_imports_the_task_and_nothing_else_of_ours(path: Path) -> None:
+    expected = set() if path.stem == "__init__" else {"task"}
+    assert set(_imports(path, path.stem)) - {"pathlib"} == expected
+
+
+def test_the_reader_of_imports_sees_those_in_functions_and_relative_ones(tmp_path: Path) -> None:
+    file = tmp_path / "made.py"
+    file.write_text(
+        "import numpy\nfrom clipkstar import store\nfrom clipkstar.run import Run, to_json\nimport clipkstar.rows\n"
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .open_clip import load\n"
+        "def f():\n    from . import zoo\n    import clipkstar\n    from ..errors import InputError\n"
+    )
+    assert _own(_imports(file, "encoders.made")) == {
+        *("store", "run", "rows", "encoders.open_clip", "encoders.zoo", "clipkstar", "errors")
+    }
