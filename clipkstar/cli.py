@@ -5,14 +5,18 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer.exceptions import TyperException
 
 from clipkstar.errors import InputError
-from clipkstar.terminal import progress_bar, say, show_catalog, show_runs, told
+from clipkstar.terminal import progress_bar, say, show_catalog, show_runs, tell
+
+if TYPE_CHECKING:
+    from clipkstar.run import Run
 
 app = typer.Typer(
     name="clipkstar",
@@ -84,11 +88,12 @@ def run_eval(
     settings = Settings(precision=precision, device=device, batch_size=batch_size, space=space, force=force)
     results = Store(root=runs)
     work, rows = prepare(selection, settings, results, say)
-    finished = []
+    finished: list[Run] = []
     try:
         with progress_bar() as progress:
             for outcome in evaluate(work, rows, results, progress):
-                finished.append(told(outcome).evaluation.run)  # noqa: PERF401 - what is done is shown even if the next fails
+                finished.append(outcome.evaluation.run)  # before it is told, so that an interrupt loses nothing
+                tell(outcome)
     finally:
         if finished:
             show_runs(finished, as_json=as_json)
@@ -129,27 +134,35 @@ def show_version() -> None:
     typer.echo(clipkstar.__version__)
 
 
+def _deliver(text: str) -> None:
+    """Write the result to stdout; what its encoding lacks becomes a question mark, a closed pipe has seen enough."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run the command line and exit: 0 done, 2 bad input, 3 our own error (with its traceback), 130 interrupted."""
     # Other libraries' log lines would stand between the user and the one sentence.
     logging.disable(logging.ERROR)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has no Γ shows a question mark
+    result = io.StringIO()
     try:
-        code = app(standalone_mode=False)
-        sys.stdout.flush()
+        with redirect_stdout(result):
+            code = app(standalone_mode=False)
     except InputError as error:
         say(str(error))
         sys.exit(EXIT_BAD_INPUT)
     except TyperException as error:
         say(f"{error.format_message().rstrip('.')}; the command with --help lists what it takes.")
         sys.exit(EXIT_BAD_INPUT)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception:
         traceback.print_exc()
         sys.exit(EXIT_OWN_ERROR)
+    finally:
+        _deliver(result.getvalue())
     if code == EXIT_INTERRUPTED:
         say("interrupted; finished runs are kept, the same command goes on.")
     sys.exit(code)

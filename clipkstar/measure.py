@@ -83,11 +83,15 @@ def _check_scores(metric: Metric, found: Measured, earlier: dict[str, float | No
     if taken := declared & set(earlier):
         raise InputError(f"metric '{metric.name}' gives '{min(taken)}', which another metric gives too; rename it.")
     for name, (low, high) in found.intervals.items():
-        if name not in declared or not (math.isfinite(low) and math.isfinite(high)):
+        if name not in declared or not (_is_number(low) and _is_number(high)):
             raise InputError(f"metric '{metric.name}' gives the interval {low} to {high} for '{name}'; leave it out.")
     for name, value in found.scores.items():
-        if value is not None and not (isinstance(value, Real) and math.isfinite(value)):
+        if value is not None and not _is_number(value):
             raise InputError(f"metric '{metric.name}' gives {value} for '{name}'; an undefined score is None.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _joined(metric: Metric, table: pl.DataFrame, more: pl.DataFrame | None) -> pl.DataFrame:

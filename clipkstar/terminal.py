@@ -28,13 +28,12 @@ def say(sentence: str) -> None:
     sys.stderr.write(f"clipkstar: {sentence}\n")
 
 
-def told(outcome: Outcome) -> Outcome:
+def tell(outcome: Outcome) -> None:
     """Say on stderr what came of one task: its notices, where its run lies, and whether it was there already."""
     task = outcome.evaluation.run.task.name
     for notice in outcome.evaluation.notices:
         say(f"{task}: {notice}")
     say(f"{task}: {'already done, nothing computed' if outcome.skipped else 'done'}: {outcome.folder}")
-    return outcome
 
 
 def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
@@ -70,7 +69,7 @@ def _print_table(rows: Sequence[Mapping[str, str]], *, left: Sequence[str]) -> N
         table.add_column(column, justify="left" if column in left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    width = Console().width if sys.stdout.isatty() else PLAIN_WIDTH
+    width = Console().width if sys.__stdout__ and sys.__stdout__.isatty() else PLAIN_WIDTH
     text = io.StringIO()
     Console(file=text, width=width, markup=False, emoji=False).print(table)
     sys.stdout.write(text.getvalue())

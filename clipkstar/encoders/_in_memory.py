@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clipkstar.checkpoint import Checkpoint, Identity
 from clipkstar.encoder import Family, Precision, Request
+from clipkstar.encoders._precision import full_float32
 from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
@@ -128,13 +129,15 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
     import torch
 
     training = {module for module in model.modules() if module.training}
-    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     model.eval()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:
-        with torch.no_grad(), torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+        with (
+            full_float32(),
+            torch.no_grad(),
+            torch.autocast("cuda", enabled=False),
+            torch.autocast("cpu", enabled=False),
+        ):
             yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         for module in training:
             module.training = True

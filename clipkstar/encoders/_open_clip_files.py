@@ -96,6 +96,9 @@ def geometry_of(located: Located) -> Geometry:
     size, resize_mode = located.preprocess["size"], located.preprocess["resize_mode"]
     # open_clip takes "random", a training option, as bicubic.
     interpolation = str(located.preprocess["interpolation"]).replace("random", "bicubic")
+    fill_color = located.preprocess["fill_color"]
+    if not isinstance(fill_color, int) or not 0 <= fill_color <= 255:
+        raise InputError(f"the model config has the fill_color {fill_color!r}; it needs a whole number from 0 to 255.")
     if resize_mode not in ("shortest", "longest", "squash") or interpolation not in ("bicubic", "bilinear"):
         raise InputError(
             f"the model config has resize_mode '{resize_mode}' and interpolation '{interpolation}'; "
@@ -106,7 +109,7 @@ def geometry_of(located: Located) -> Geometry:
         size=(int(height), int(width)),
         resize_mode=resize_mode,
         interpolation=interpolation,
-        fill_color=int(located.preprocess["fill_color"]),
+        fill_color=fill_color,
     )
 
 
@@ -152,10 +155,11 @@ def check_positions(checkpoint: Checkpoint, located: Located, model: torch.nn.Mo
         return
     there = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     for name, shape in _position_shapes(located.weights).items():
-        if there.get(name, shape) != shape:
+        expected = there.get(name) or there.get(f"text.{name}", shape)  # open_clip moves a text tower's to "text."
+        if expected != shape:
             raise InputError(
                 f"'{located.weights.name}' has positions of shape {shape} in {name}, '{checkpoint.model}' has "
-                f"{there[name]}: another image size or context length; name the model it was trained as."
+                f"{expected}: another image size or context length; name the model it was trained as."
             )
 
 
@@ -270,13 +274,15 @@ def _not_downloaded(what: str, error: BaseException) -> InputError:
     from huggingface_hub import errors
 
     chain = [error]
-    while chain[-1].__context__ is not None:
-        chain.append(chain[-1].__context__)
+    while cause := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(cause)
     if any(isinstance(link, errors.GatedRepoError) for link in chain):
         return InputError(f"the hub keeps {what} for those who asked for access; log in with 'hf auth login'.")
     if any(isinstance(link, errors.RepositoryNotFoundError | errors.RemoteEntryNotFoundError) for link in chain):
         return InputError(f"the hub has no {what}; correct the name, or log in with 'hf auth login' if it is private.")
-    reason = "offline mode is on" if os.environ.get("HF_HUB_OFFLINE") else str(chain[-1]).splitlines()[0][:200]
+    reason = (
+        "offline mode is on" if os.environ.get("HF_HUB_OFFLINE") else _line(str(chain[-1])) or type(chain[-1]).__name__
+    )
     return UnreachableError(
         f"{what} cannot be reached, and there is no cached copy ({reason}); connect once, or use the bundled models, "
         "which need no network ('clipkstar models tiny-*')."

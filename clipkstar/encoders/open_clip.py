@@ -27,6 +27,7 @@ from clipkstar.encoders._open_clip_files import (
     scheme_of,
     unloadable,
 )
+from clipkstar.encoders._precision import full_float32
 from clipkstar.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class OpenClipEncoder:
         mean, std = (torch.tensor(self.located.preprocess[key], device=self.device) for key in ("mean", "std"))
         images.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
         images = images.to({"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision, torch.float32))
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), full_float32(), self._autocast():
             return _to_numpy(self.model.encode_image(images))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -91,7 +92,7 @@ class OpenClipEncoder:
         import torch
 
         parts = []
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), full_float32(), self._autocast():
             for start in range(0, len(texts), TEXT_BATCH):
                 tokens = self.tokenize(list(texts[start : start + TEXT_BATCH])).to(self.device)
                 parts.append(_to_numpy(self.model.encode_text(tokens)))
@@ -218,8 +219,6 @@ def load(checkpoint: Checkpoint, device: str, precision: Precision) -> OpenClipE
     if device == "cpu" and precision in ("fp16", "amp_fp16"):
         raise InputError(f"--precision {precision} needs a GPU; on a CPU use fp32, bf16 or amp_bf16.")
     located = locate(checkpoint)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
     try:
         with warnings.catch_warnings():
             # Among them: the plain model name has another activation than the tag, which is what is set here.

@@ -1,0 +1,241 @@
+"""clipkstar.evaluate: a model that the caller holds, as in the middle of a training, against the command line."""
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import polars as pl
+import pytest
+import torch
+
+import clipkstar
+from clipkstar import cli
+from clipkstar.encoders import zoo
+from clipkstar.errors import InputError
+from clipkstar.run import Evaluation
+
+FOLDER = f"local-dir:{zoo.FOLDER / 'tiny-p8' / 'final'}"
+LIMIT = 200
+
+
+class Held:
+    """A model as open_clip hands it out, with its preprocessing and tokenizer."""
+
+    def __init__(self) -> None:
+        self.model, _, self.preprocess = open_clip.create_model_and_transforms(FOLDER)
+        self.tokenizer = open_clip.get_tokenizer(FOLDER, bpe_path=str(zoo.FOLDER / "bpe.txt.gz"))
+
+    def evaluate(self, *, text: bool = True) -> Evaluation:
+        return clipkstar.evaluate(
+            model=self.model,
+            preprocess=self.preprocess,
+            tokenizer=self.tokenizer if text else None,
+            task="digits",
+            limit=LIMIT,
+        )
+
+
+@pytest.fixture(scope="module")
+def held() -> Held:
+    return Held()
+
+
+@pytest.fixture
+def command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[dict[str, float | None], pl.DataFrame]:
+    """Scores and image table of the same model, task and sample through `clipkstar eval`."""
+    command = (
+        f"clipkstar eval --model tiny-p8 --pretrained final --task digits --limit {LIMIT} --json --runs {tmp_path}"
+    )
+    monkeypatch.setattr(sys, "argv", command.split())
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    images = next(tmp_path.rglob("images.parquet"))
+    return json.loads(capsys.readouterr().out)[0]["scores"], pl.read_parquet(images)
+
+
+def test_a_model_in_memory_scores_as_it_does_on_the_command_line(
+    held: Held, command_line: tuple[dict[str, float | None], pl.DataFrame]
+) -> None:
+    scores, images = command_line
+    found = held.evaluate()
+    assert found.run.scores == pytest.approx(scores, abs=1e-6)
+    assert found.images.columns == images.columns
+    for column in ("row", "label", "prediction", "kstar", "impostor_row", "cosine_kstar", "cosine_impostor_row"):
+        assert found.images[column].to_list() == images[column].to_list(), column
+    np.testing.assert_allclose(found.images["confidence"], images["confidence"], atol=1e-6)
+    assert (found.run.task.limit, found.run.task.n_images) == (LIMIT, LIMIT)
+
+
+def test_without_a_tokenizer_the_zero_shot_scores_are_null_and_the_rest_is_there(held: Held) -> None:
+    with_text, without = held.evaluate(), held.evaluate(text=False)
+    zero_shot = ("top1", "top5", "mean_class_recall", "ece")
+    assert without.run.scores == with_text.run.scores | dict.fromkeys(zero_shot)
+    assert without.run.intervals == {name: at for name, at in with_text.run.intervals.items() if name not in zero_shot}
+    assert without.images["kstar"].equals(with_text.images["kstar"])
+    assert "the encoder has no text tower: the zero-shot scores are null." in without.notices
+
+
+class Colours(torch.nn.Module):
+    """A small trainable encoder whose batch norm and dropout would be felt in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3)
+        self.body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(48, 5))
+
+    def encode_image(self, image: torch.Tensor) -> torch.Tensor:
+        return self.body(self.norm(image))
+
+
+def preprocess_colours(image: object) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image.resize((4, 4)), dtype=np.float32).transpose(2, 0, 1) / 255)  # type: ignore[attr-defined]
+
+
+def test_a_model_in_training_is_left_as_it_was() -> None:
+    torch.manual_seed(3)
+    model = Colours().train()
+    model.norm.eval()
+    model.body[2].bias.requires_grad_(False)
+    model.body[2].weight.grad = torch.ones_like(model.body[2].weight)
+    modes = {name: module.training for name, module in model.named_modules()}
+    needs_grad = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
+
+    first, second = (
+        clipkstar.evaluate(model=model, preprocess=preprocess_colours, task="digits", limit=60) for _ in range(2)
+    )
+
+    assert {name: module.training for name, module in model.named_modules()} == modes
+    assert {name: parameter.requires_grad for name, parameter in model.named_parameters()} == needs_grad
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert torch.equal(model.body[2].weight.grad, torch.ones_like(model.body[2].weight))
+    assert torch.is_grad_enabled()
+    assert random.getstate() == python_state
+    assert repr(np.random.get_state()) == repr(numpy_state)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    # Dropout was off, else two evaluations would differ.
+    assert first.run.scores == second.run.scores
+    assert first.run.run_id != second.run.run_id
+
+
+def test_the_mode_comes_back_when_the_model_fails() -> None:
+    class Broken(Colours):
+        def encode_image(self, image: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError(f"no memory for {len(image)} images")
+
+    model = Broken().train()
+    with pytest.raises(RuntimeError, match="no memory for 20 images"):
+        clipkstar.evaluate(model=model, preprocess=preprocess_colours, task="digits", limit=20, batch_size=20)
+    assert all(module.training for module in model.modules())
+
+
+def test_a_model_without_encode_image_is_one_sentence() -> None:
+    with pytest.raises(InputError) as caught:
+        clipkstar.evaluate(model=torch.nn.Linear(3, 2), preprocess=preprocess_colours, task="digits")
+    assert str(caught.value) == "the model is a Linear without encode_image; clipkstar needs that method."
+
+
+def test_a_model_without_parameters_is_evaluated() -> None:
+    class Means(torch.nn.Module):
+        def encode_image(self, image: torch.Tensor) -> torch.Tensor:
+            return image.flatten(1)
+
+    found = clipkstar.evaluate(model=Means(), preprocess=preprocess_colours, task="digits", limit=60)
+    assert found.run.scores["top1"] is None
+    assert 0 <= (found.run.scores["nn1_accuracy"] or 0) <= 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"), [(torch.float32, "fp32"), (torch.bfloat16, "bf16"), (torch.float16, "fp16")]
+)
+def test_the_record_says_in_which_precision_the_model_is(dtype: torch.dtype, precision: str) -> None:
+    torch.manual_seed(3)
+    model = Colours().to(dtype)
+    found = clipkstar.evaluate(model=model, preprocess=preprocess_colours, task="digits", limit=60)
+    assert found.run.protocol.precision == precision
+    assert {parameter.dtype for parameter in model.parameters()} == {dtype}
+    assert 0 <= (found.run.scores["nn1_accuracy"] or 0) <= 1
+
+
+def test_an_outer_autocast_stays_and_does_not_change_the_numbers(held: Held) -> None:
+    expected = held.evaluate()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = held.evaluate()
+        assert torch.is_autocast_enabled("cpu")
+        assert torch.get_autocast_dtype("cpu") == torch.bfloat16
+        assert torch.mm(torch.ones(2, 2), torch.ones(2, 2)).dtype == torch.bfloat16
+    assert found.run.scores == expected.run.scores
+    assert found.images.equals(expected.images)
+    assert found.run.protocol.precision == "fp32"
+
+
+TF32 = """
+import json
+import numpy as np, torch
+import clipkstar
+seen = []
+def flags():
+    return [torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision]
+class Model(torch.nn.Module):
+    def encode_image(self, image):
+        seen.append(flags())
+        return image.flatten(1)
+def preprocess(image):
+    return torch.from_numpy(np.asarray(image.resize((4, 4)), dtype=np.float32).transpose(2, 0, 1) / 255)
+torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision = "tf32"
+before = flags()
+clipkstar.evaluate(model=Model(), preprocess=preprocess, task="digits", limit=40)
+print(json.dumps([before, seen[0], flags()]))
+"""
+
+
+@contextmanager
+def tf32(matmul: bool, cudnn: bool) -> Iterator[None]:
+    """Switch TF32 as a user of torch does; afterwards it is as before."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+@pytest.mark.parametrize("matmul", [True, False])
+@pytest.mark.parametrize("cudnn", [True, False])
+def test_tf32_is_off_while_the_model_runs_and_afterwards_as_before(matmul: bool, cudnn: bool) -> None:
+    seen = []
+
+    class Watching(Colours):
+        def encode_image(self, image: torch.Tensor) -> torch.Tensor:
+            seen.append((torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision))
+            return super().encode_image(image)
+
+    with tf32(matmul, cudnn):
+        clipkstar.evaluate(model=Watching(), preprocess=preprocess_colours, task="digits", limit=20)
+        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (matmul, cudnn)
+    assert set(seen) == {("ieee", "ieee")}
+
+
+def test_tf32_set_by_the_newer_names_of_torch_is_as_before_too() -> None:
+    # In a process of its own: torch bears no mix of its two ways to set it.
+    done = subprocess.run([sys.executable, "-c", TF32], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    before, during, after = json.loads(done.stdout)
+    assert before == after == ["tf32", "tf32"]
+    assert during == ["ieee", "ieee"]
+
+
+def test_an_unknown_task_is_one_sentence(held: Held) -> None:
+    with pytest.raises(InputError) as caught:
+        clipkstar.evaluate(model=held.model, preprocess=held.preprocess, task="digts")
+    assert str(caught.value) == "there is no task 'digts'; did you mean 'digits'?"
