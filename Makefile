@@ -8,10 +8,9 @@ RUNS ?= runs
 .PHONY: demo test lint bench zoo data clean
 
 demo: $(INSTALLED)
-	$(BIN)/clipkstar eval --model tiny-p8 --pretrained stage1 --suite bundled --runs $(RUNS)
-	$(BIN)/clipkstar eval --model tiny-p8-data10 --pretrained final --suite bundled --runs $(RUNS)
-	$(BIN)/clipkstar eval --model tiny-p8 --pretrained final --suite bundled --runs $(RUNS)
-	$(BIN)/python -m clipkstar.picture $(RUNS)/digits/zoo--tiny-p8--final/* $(RUNS)/digits.svg
+	@$(BIN)/clipkstar eval --model tiny-p8 --pretrained stage1 --suite bundled --runs $(RUNS)
+	@$(BIN)/clipkstar eval --model tiny-p8 --pretrained final --suite bundled --runs $(RUNS)
+	@$(BIN)/python -m clipkstar.picture $(RUNS)/digits/zoo--tiny-p8--final/* $(RUNS)/digits.svg
 	@echo "The runs lie in $(RUNS)/<task>/<checkpoint>/<run_id>/, a picture of the last model's digits in $(RUNS)/digits.svg."
 
 test: $(INSTALLED)

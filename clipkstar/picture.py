@@ -1,6 +1,6 @@
 """The k* picture of the papers: how k*/n_c is spread within each class, coloured by pattern.
 
-`python -m clipkstar.picture RUN_FOLDER FILE` draws a stored run (.svg, .png or .html by the file's suffix).
+`python -m clipkstar.picture RUN_FOLDER … FILE` draws the first run named (.svg, .png or .html by suffix).
 """
 
 from __future__ import annotations
@@ -95,4 +95,4 @@ def draw_run(folder: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw_run(Path(sys.argv[1]), Path(sys.argv[2]))
+    draw_run(Path(sys.argv[1]), Path(sys.argv[-1]))
