@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clipkstar.checkpoint import Geometry
-from clipkstar.errors import InputError, UnreachableError
+from clipkstar.encoders._open_clip_refusals import not_downloaded
+from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
-
     from clipkstar.checkpoint import Checkpoint
 
 SCHEMES = ("hf-hub:", "local-dir:")
@@ -119,74 +117,6 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unloadable(checkpoint: Checkpoint, located: Located, error: Exception) -> InputError:
-    """Say in one sentence why open_clip could not fill the model with the weights."""
-    name, reason = located.weights.name, str(error)
-    if isinstance(error, ImportError) or "pip install" in reason:
-        return InputError(f"'{checkpoint.model}' needs a package that is not installed ({_line(reason)}); install it.")
-    if "unexpected keyword argument" in reason:
-        return InputError(f"open_clip does not know every key of the model config ({_line(reason)}); correct it.")
-    if "not implemented for 'Half'" in reason:  # open_clip fails to stretch half-precision positions to another size
-        return InputError(
-            f"'{name}' was trained with another image size or context length than '{checkpoint.model}' has; "
-            "name the model it was trained as."
-        )
-    if "state_dict" in reason:
-        return InputError(
-            f"'{name}' holds weights of another architecture than '{checkpoint.model}' "
-            f"({_first_difference(reason)}); name the model it was trained as."
-        )
-    if "weights_only" in reason or "Weights only load" in reason:
-        return InputError(
-            f"'{name}' is a pickle that wants to run code, which clipkstar never does; save the plain state_dict, "
-            "best as .safetensors."
-        )
-    what = _line(reason) or type(error).__name__
-    return InputError(f"'{name}' is no readable checkpoint, perhaps truncated ({what}); fetch or save it again.")
-
-
-def check_positions(checkpoint: Checkpoint, located: Located, model: torch.nn.Module) -> None:
-    """Raise InputError if the file's position embeddings are of another size than the model's.
-
-    open_clip stretches them without a word, and the model then computes something it was not trained for. What its own
-    tags name is taken as it is.
-    """
-    if not checkpoint.source or scheme_of(checkpoint.source) == "hf-hub:":
-        return
-    there = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    for name, shape in _position_shapes(located.weights).items():
-        expected = there.get(name) or there.get(f"text.{name}", shape)  # open_clip moves a text tower's to "text."
-        if expected != shape:
-            raise InputError(
-                f"'{located.weights.name}' has positions of shape {shape} in {name}, '{checkpoint.model}' has "
-                f"{expected}: another image size or context length; name the model it was trained as."
-            )
-
-
-def _position_shapes(weights: Path) -> dict[str, tuple[int, ...]]:
-    import torch
-    from safetensors import safe_open
-
-    if weights.suffix == ".safetensors":
-        with safe_open(weights, framework="pt") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
-    else:
-        content = torch.load(weights, map_location="cpu", weights_only=True)
-        shapes = {name: tuple(value.shape) for name, value in content.get("state_dict", content).items()}
-    return {
-        name.removeprefix("module."): shape for name, shape in shapes.items() if name.endswith("positional_embedding")
-    }
-
-
-def _line(text: str) -> str:
-    return next((line.strip()[:200] for line in text.splitlines() if line.strip()), "")
-
-
-def _first_difference(reason: str) -> str:
-    lines = [line.strip() for line in reason.splitlines()[1:]]
-    return next((line[:160] for line in lines if line), reason[:160])
-
-
 def _section(config: Config, key: str) -> Config:
     section = config.get(key)
     if not isinstance(section, dict):
@@ -255,7 +185,7 @@ def _from_hub(repository: str, filename: str | None) -> Path:
     try:
         return Path(download_pretrained_from_hf(repository, filename=filename))
     except (OSError, RuntimeError) as error:
-        raise _not_downloaded(f"{filename or 'the weights'} of the model repository '{repository}'", error) from error
+        raise not_downloaded(f"{filename or 'the weights'} of the model repository '{repository}'", error) from error
 
 
 def _tag_files(name: str, tag: str) -> tuple[Config, Path]:
@@ -266,27 +196,7 @@ def _tag_files(name: str, tag: str) -> tuple[Config, Path]:
     try:
         return config, Path(download_pretrained(config))
     except (OSError, RuntimeError) as error:
-        raise _not_downloaded(f"the weights '{tag}' of '{name}' (from '{place}')", error) from error
-
-
-def _not_downloaded(what: str, error: BaseException) -> InputError:
-    """Say why a file of the hub is not here; the hub's own answer stands in the chain of exceptions."""
-    from huggingface_hub import errors
-
-    chain = [error]
-    while cause := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(cause)
-    if any(isinstance(link, errors.GatedRepoError) for link in chain):
-        return InputError(f"the hub keeps {what} for those who asked for access; log in with 'hf auth login'.")
-    if any(isinstance(link, errors.RepositoryNotFoundError | errors.RemoteEntryNotFoundError) for link in chain):
-        return InputError(f"the hub has no {what}; correct the name, or log in with 'hf auth login' if it is private.")
-    reason = (
-        "offline mode is on" if os.environ.get("HF_HUB_OFFLINE") else _line(str(chain[-1])) or type(chain[-1]).__name__
-    )
-    return UnreachableError(
-        f"{what} cannot be reached, and there is no cached copy ({reason}); connect once, or use the bundled models, "
-        "which need no network ('clipkstar models tiny-*')."
-    )
+        raise not_downloaded(f"the weights '{tag}' of '{name}' (from '{place}')", error) from error
 
 
 def _tokenizer_files(model_config: Config, find: Callable[[str], Path] | None) -> dict[str, str]:

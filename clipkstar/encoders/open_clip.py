@@ -1,6 +1,6 @@
 """Everything that open_clip loads: tags, hf-hub: and local-dir: models, checkpoint files.
 
-All that is known of open_clip's own loading code stands here and in _open_clip_files.
+All that is known of open_clip's own loading code stands here and in the _open_clip files.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from clipkstar.checkpoint import Checkpoint, Geometry, Identity
 from clipkstar.encoder import Family, Precision, Request
 from clipkstar.encoders._open_clip_files import (
     Located,
-    check_positions,
     file_sha256,
     geometry_of,
     locate,
     scheme_of,
-    unloadable,
 )
+from clipkstar.encoders._open_clip_refusals import check_positions, unloadable
 from clipkstar.encoders._precision import full_float32
 from clipkstar.errors import InputError, UnknownNameError
 
@@ -236,8 +235,9 @@ def load(checkpoint: Checkpoint, device: str, precision: Precision) -> OpenClipE
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # damaged files surface as many types: pickle, zip, safetensors, KeyError, RuntimeError
-        raise unloadable(checkpoint, located, error) from error
-    check_positions(checkpoint, located, model)
+        raise unloadable(checkpoint.model, located.weights, error) from error
+    if checkpoint.source and scheme_of(checkpoint.source) != "hf-hub:":  # a file of the user
+        check_positions(checkpoint.model, located.weights, model)
     bias = getattr(model, "logit_bias", None)
     return OpenClipEncoder(
         model=model,
