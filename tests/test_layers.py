@@ -15,7 +15,9 @@ TASKS = Path(clipkstar_tasks.__file__).parent
 ROWS = (
     "errors task checkpoint",
     "encoder embeddings",
-    "neighbors skewness jackknife prompts",
+    "neighbors.impostors skewness jackknife prompts",
+    "neighbors.nearest",
+    "neighbors",
     "metric run rows",
     "metrics.* encoders.*",
     "pixels discovery store environment",

@@ -10,10 +10,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from clipkstar import neighbors
 from clipkstar.embeddings import Embeddings
 from clipkstar.errors import InputError
-from clipkstar.neighbors import DISTANCES, Neighbors, search_impostors
+from clipkstar.neighbors import DISTANCES, Neighbors, impostors, search_impostors
 
 
 def reference(images, labels, distance):
@@ -199,9 +198,9 @@ def test_blocks_of_any_size_give_the_same_result(monkeypatch, distance, block_by
     images = images.round(1)
     whole = search_impostors(images, labels, distance)
     sizes = []
-    search_block = neighbors._search_block
-    monkeypatch.setattr(neighbors, "BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(neighbors, "_search_block", lambda *given: sizes.append(len(given[-1])) or search_block(*given))
+    search_block = impostors._search_block
+    monkeypatch.setattr(impostors, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(impostors, "_search_block", lambda *given: sizes.append(len(given[-1])) or search_block(*given))
     found = search_impostors(images, labels, distance)
     assert len(sizes) > 1
     assert sum(sizes) == 47

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipkstar.embeddings import Embeddings
 from clipkstar.errors import InputError
 
 Distance = Literal["euclidean", "cosine"]
@@ -31,26 +30,6 @@ class Impostors:
     kstar: NDArray[np.int64]
     positions: NDArray[np.int64]
     kstar_without: NDArray[np.int64] | None = None
-
-
-@dataclass(frozen=True)
-class Neighbors:
-    """Neighbour searches over one set of embeddings; each is made once, by the first metric that asks."""
-
-    embeddings: Embeddings
-    _found: dict[tuple[Distance, bytes], Impostors] = field(default_factory=dict, repr=False)
-
-    def search_impostors(self, distance: Distance, groups: NDArray[np.int64] | None = None) -> Impostors:
-        """Return k* of every image under one distance; raises InputError as `search_impostors` of this module."""
-        if groups is None:
-            earlier = [found for (kind, _), found in self._found.items() if kind == distance]
-            if earlier:
-                return earlier[0]
-        key = (distance, b"" if groups is None else groups.tobytes())
-        if key not in self._found:
-            images, labels = self.embeddings.images, self.embeddings.labels
-            self._found[key] = search_impostors(images, labels, distance, groups=groups)
-        return self._found[key]
 
 
 def search_impostors(
