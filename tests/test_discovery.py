@@ -384,9 +384,9 @@ def test_of_many_names_the_error_tells_the_command_that_lists_them(
 def test_an_unknown_name_may_be_near_to_that_of_another_package(
     door: AnyDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _install(tmp_path, door, "hues", {"hues": f"made_hues:{door.attribute}"})
+    _install(tmp_path, door, "colours", {"purple": f"made_purple:{door.attribute}"})
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UnknownNameError) as raised:
-        find(door, "huess")
-    assert str(raised.value) == f"there is no {door.noun} 'huess'; did you mean 'hues'?"
-    assert raised.value.known == sorted([*own_names(door), "hues"])
+        find(door, "purpel")
+    assert str(raised.value) == f"there is no {door.noun} 'purpel'; did you mean 'purple'?"
+    assert raised.value.known == sorted([*own_names(door), "purple"])
