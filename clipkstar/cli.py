@@ -7,15 +7,16 @@ import sys
 import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 from typer.exceptions import TyperException
 
 from clipkstar.errors import InputError
-from clipkstar.terminal import progress_bar, say, show_catalog, show_runs, tell
+from clipkstar.terminal import progress_bar, say, say_all, show_catalog, show_kstar, show_runs, tell
 
 if TYPE_CHECKING:
+    from clipkstar.neighbors import Distance
     from clipkstar.run import Run
 
 app = typer.Typer(
@@ -97,6 +98,54 @@ def run_eval(
     finally:
         if finished:
             show_runs(finished, as_json=as_json)
+
+
+@app.command("kstar")
+def run_kstar(
+    embeddings: Annotated[
+        Path,
+        typer.Argument(
+            help="A .npy (n, dim), .npz or .safetensors with 'embeddings', or .parquet with a list column 'embedding'."
+        ),
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="A .npy, .txt (one a line), .csv or .parquet (column 'label'). Default: those of the embeddings file."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for images.parquet, classes.parquet and kstar.json.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture of k* within each class: .png, .svg or .html.")] = None,
+    distance: Annotated[list[str] | None, typer.Option(help="euclidean or cosine; repeatable. Default: both.")] = None,
+    no_intervals: Annotated[bool, typer.Option("--no-intervals", help="Leave intervals out, which is faster.")] = False,
+    queries: Annotated[int | None, typer.Option(min=1, help="Find k* of a sample of N images.")] = None,
+    backend: Annotated[Literal["auto", "torch", "faiss"], typer.Option(help="What searches.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where it searches.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure the k* structure of anyone's embeddings. Nothing is unpickled."""
+    from clipkstar import api, embedding_files, kstar_files
+
+    kstar_files.check_places(out, plot)
+    given = embedding_files.read_labelled(embeddings, labels)
+    say_all(given.notices)
+    result = api.kstar(
+        given.embeddings,
+        given.labels,
+        distances=cast("list[Distance]", distance or ["euclidean", "cosine"]),  # kstar refuses others
+        intervals=not no_intervals,
+        queries=queries,
+        backend=backend,
+        device=device,
+    )
+    say_all(result.notices)
+    show_kstar(result, as_json=as_json)  # before anything is written, so that a full disk does not lose it
+    if out is not None:
+        kstar_files.write(out, result)
+        say(f"written: {out}")
+    if plot is not None:
+        kstar_files.draw(plot, result)
+        say(f"drawn: {plot}")
 
 
 @app.command("tasks")

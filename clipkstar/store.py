@@ -30,12 +30,17 @@ def check_writable(store: Store) -> None:
     if ":/" in str(store.root):
         raise InputError(f"the runs folder '{store.root}' is an address; it needs to be a folder of this machine.")
     try:
-        place = store.root
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        tempfile.TemporaryFile(dir=place).close()
+        try_to_write(store.root)
     except OSError as error:
         raise InputError(f"the runs folder '{store.root}' cannot be written; choose another with --runs.") from error
+
+
+def try_to_write(folder: Path) -> None:
+    """Raise OSError if no file can be made in a folder, or in the nearest one above it that exists; none stays."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    tempfile.TemporaryFile(dir=place).close()
 
 
 def folder(store: Store, *, task: str, checkpoint_title: str, run_id: str) -> Path:

@@ -4,28 +4,49 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Literal
 
 from clipkstar.run import to_json
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from clipkstar.api import KstarResult
     from clipkstar.run import Run
     from clipkstar.runner import Outcome, Progress
 
 PLAIN_WIDTH = 160
 """Width of a table that goes to a file or a pipe."""
 
+LEAST_WORDS = 8
+"""Characters that a column of words keeps before numbers are broken, too."""
+
 LEGEND = (
     "[95 % interval]  top1, recall, 1-NN: higher is better; ece, Γ′: lower is better; k*/n: 1 = deep inside its class\n"
     "f/o/c: fractured, overlapped, clustered classes.  Γ′ compares models on the same images, not data sets.\n"
 )
 
+KSTAR_LEGEND = (
+    "[95 % interval]  k*/n: 1 = deep inside its class; γ: lower is better,\n"
+    "fractured > 0.5, clustered < -0.5.  Meaning of the scores: clipkstar metrics\n"
+)
+
+MOST_CLASSES = 20
+"""Classes in the table of the terminal; all are in classes.parquet."""
+
 
 def say(sentence: str) -> None:
     """Write one line to stderr."""
     sys.stderr.write(f"clipkstar: {sentence}\n")
+
+
+def say_all(sentences: Iterable[str]) -> None:
+    """Write each sentence to a line of stderr."""
+    for sentence in sentences:
+        say(sentence)
 
 
 def tell(outcome: Outcome) -> None:
@@ -48,6 +69,30 @@ def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
     sys.stdout.write(LEGEND)
 
 
+def show_kstar(result: KstarResult, *, as_json: bool) -> None:
+    """Print a result of k* alone on stdout: its record as JSON, or its most fractured classes and all scores."""
+    from clipkstar.kstar_files import record_of
+
+    record = record_of(result)
+    if as_json:
+        sys.stdout.write(to_json(record) + "\n")
+        return
+    prefix = "" if "kstar" in result.images.columns else "cosine_"
+    distance = "cosine" if prefix else "Euclidean"
+    sys.stdout.write(
+        f"\n{record.n_images} images, {record.n_classes} classes; γ of each class by {distance} distance\n"
+    )
+    shown = _most_fractured(result.classes, prefix)
+    _print_table([_class_cells(row, prefix) for row in shown.iter_rows(named=True)], left=("class", "pattern"))
+    if shown.height < result.classes.height:
+        sys.stdout.write(
+            f"the {shown.height} most fractured classes; {result.classes.height - shown.height} more are not shown, "
+            "--out FOLDER writes all.\n"
+        )
+    _print_table(_score_rows(result), left=("score",))
+    sys.stdout.write(KSTAR_LEGEND)
+
+
 def show_catalog(entries: Sequence[Mapping[str, str | int | None]], *, as_json: bool) -> None:
     """Print what can be named, one entry a line, or as a JSON array."""
     if as_json:
@@ -64,15 +109,24 @@ def _print_table(rows: Sequence[Mapping[str, str]], *, left: Sequence[str]) -> N
     from rich.console import Console
     from rich.table import Table
 
+    width = Console().width if sys.__stdout__ and sys.__stdout__.isatty() else PLAIN_WIDTH
+    numbers = [column for column in rows[0] if column not in left]
+    whole = numbers if _least_width(rows, numbers) <= width else []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in rows[0]:
-        table.add_column(column, justify="left" if column in left else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if column in left else "right"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     for row in rows:
         table.add_row(*row.values())
-    width = Console().width if sys.__stdout__ and sys.__stdout__.isatty() else PLAIN_WIDTH
     text = io.StringIO()
     Console(file=text, width=width, markup=False, emoji=False).print(table)
     sys.stdout.write(text.getvalue())
+
+
+def _least_width(rows: Sequence[Mapping[str, str]], numbers: Sequence[str]) -> int:
+    """Width of a table that breaks no number and leaves its words LEAST_WORDS characters."""
+    widths = [max(len(column), *(len(row[column]) for row in rows)) for column in numbers]
+    return sum(widths) + LEAST_WORDS * (len(rows[0]) - len(numbers)) + 3 * len(rows[0])
 
 
 def _run_cells(run: Run) -> dict[str, str]:
@@ -91,6 +145,50 @@ def _run_cells(run: Run) -> dict[str, str]:
         "cosine Γ′": _number(scores.get("cosine_gamma_approx"), "{:+.2f}"),
         "f/o/c": "/".join(_number(count, "{:.0f}") for count in patterns),
     }
+
+
+def _most_fractured(classes: pl.DataFrame, prefix: str) -> pl.DataFrame:
+    """The first classes by falling γ. Where it is undefined the pattern tells its place; without one, the end."""
+    import polars as pl
+
+    gamma, pattern = pl.col(f"{prefix}gamma"), pl.col(f"{prefix}pattern")
+    place = gamma.fill_null(pattern.replace_strict({"fractured": inf, "overlapped": 0.0, "clustered": -inf}))
+    return classes.sort(place, descending=True, nulls_last=True, maintain_order=True).head(MOST_CLASSES)
+
+
+def _class_cells(row: Mapping[str, str | float | None], prefix: str) -> dict[str, str]:
+    def value(column: str) -> float | None:
+        found = row[prefix + column]
+        return found if isinstance(found, float) else None
+
+    low, high = value("gamma_low"), value("gamma_high")
+    interval = None if low is None or high is None else (low, high)
+    return {
+        "class": str(row["name"]),
+        "n": str(row["n_images"]),
+        "k*/n": _number(value("kstar_mean"), "{:.3f}"),
+        "γ": _number(value("gamma"), "{:+.2f}", interval),
+        "pattern": str(row[f"{prefix}pattern"] or "–"),
+        "1-NN %": _percent(value("nn1_accuracy")),
+    }
+
+
+def _score_rows(result: KstarResult) -> list[dict[str, str]]:
+    """One row per score, one column per distance."""
+    cosine = "cosine_"
+    names = dict.fromkeys(name.removeprefix(cosine) for name in result.scores)
+    prefixes = {"euclidean": "", "cosine": cosine}
+    there = {distance: prefix for distance, prefix in prefixes.items() if f"{prefix}kstar_mean" in result.scores}
+    return [
+        {"score": name} | {distance: _score(result, prefix + name) for distance, prefix in there.items()}
+        for name in names
+    ]
+
+
+def _score(result: KstarResult, name: str) -> str:
+    value = result.scores.get(name)
+    is_count = value is not None and value.is_integer() and name not in result.intervals
+    return _number(value, "{:.0f}" if is_count else "{:.3f}", result.intervals.get(name))
 
 
 def _percent(share: float | None, interval: tuple[float, float] | None = None) -> str:

@@ -14,7 +14,7 @@ TASKS = Path(clipkstar_tasks.__file__).parent
 
 ROWS = (
     "errors task checkpoint",
-    "encoder embeddings",
+    "encoder embeddings embedding_files",
     "neighbors.impostors skewness jackknife prompts",
     "neighbors.nearest",
     "neighbors",
@@ -23,7 +23,9 @@ ROWS = (
     "pixels discovery store environment",
     "measure embed selection",
     "runner catalog picture",
-    "plan terminal api",
+    "plan api",
+    "kstar_files",
+    "terminal",
     "clipkstar",
     "cli",
 )

@@ -9,9 +9,21 @@ import polars as pl
 import pytest
 from test_run import RUN
 
+from clipkstar.api import KstarResult
 from clipkstar.run import Evaluation
 from clipkstar.runner import Outcome
-from clipkstar.terminal import LEGEND, progress_bar, say, show_catalog, show_runs, tell
+from clipkstar.terminal import (
+    KSTAR_LEGEND,
+    LEGEND,
+    MOST_CLASSES,
+    progress_bar,
+    say,
+    say_all,
+    show_catalog,
+    show_kstar,
+    show_runs,
+    tell,
+)
 
 SCORED = replace(
     RUN,
@@ -107,3 +119,90 @@ def test_progress_that_nobody_watches_is_one_line_per_task(capsys: pytest.Captur
         for done in (5, 10, 12):
             progress("colors", done, 12)
     assert capsys.readouterr() == ("", "clipkstar: colors: 12 images encoded.\n")
+
+
+def _kstar_result(*classes: tuple[str, float | None, str | None], prefix: str = "") -> KstarResult:
+    """A result with these classes: name, γ, pattern."""
+    names, gammas, patterns = zip(*classes, strict=True)
+    columns = {
+        "kstar_mean": [0.25] * len(names),
+        "gamma": gammas,
+        "gamma_low": [-1.0] * len(names),
+        "gamma_high": [2.0] * len(names),
+        "pattern": patterns,
+        "nn1_accuracy": [1.0] * len(names),
+    }
+    schema = {name: pl.String if name == "pattern" else pl.Float64 for name in columns}
+    table = pl.DataFrame(columns, schema=schema).select(pl.all().name.prefix(prefix))
+    return KstarResult(
+        scores={f"{prefix}kstar_mean": 0.12345, f"{prefix}gamma_approx": None, f"{prefix}fractured": 2.0},
+        intervals={f"{prefix}kstar_mean": (0.1, 0.2)},
+        images=pl.DataFrame({f"{prefix}kstar": [1]}),
+        classes=pl.DataFrame({"name": names, "n_images": [30] * len(names)}).hstack(table),
+        notices=(),
+    )
+
+
+def _kstar_lines(result: KstarResult, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    show_kstar(result, as_json=False)
+    out = capsys.readouterr().out
+    assert out.endswith(KSTAR_LEGEND)
+    return [" ".join(line.split()) for line in out.removesuffix(KSTAR_LEGEND).splitlines() if line.strip()]
+
+
+def test_classes_stand_from_the_most_fractured_to_the_most_clustered(capsys: pytest.CaptureFixture[str]) -> None:
+    result = _kstar_result(
+        ("alone", None, None),
+        ("perfect", None, "clustered"),
+        ("low", -1.5, "clustered"),
+        ("level", None, "overlapped"),
+        ("[high]", 1.5, "fractured"),
+        ("hopeless", None, "fractured"),
+    )
+    lines = _kstar_lines(result, capsys)
+    assert lines[0] == "180 images, 6 classes; γ of each class by Euclidean distance"
+    assert lines[1] == "class n k*/n γ pattern 1-NN %"
+    assert lines[3:9] == [
+        "hopeless 30 0.250 – fractured 100.0",
+        "[high] 30 0.250 +1.50 [-1.00, +2.00] fractured 100.0",
+        "level 30 0.250 – overlapped 100.0",
+        "low 30 0.250 -1.50 [-1.00, +2.00] clustered 100.0",
+        "perfect 30 0.250 – clustered 100.0",
+        "alone 30 0.250 – – 100.0",
+    ]
+
+
+def test_scores_have_a_line_each_and_a_column_per_distance(capsys: pytest.CaptureFixture[str]) -> None:
+    cosine = _kstar_result(("a", 1.0, "fractured"), prefix="cosine_")
+    lines = _kstar_lines(cosine, capsys)
+    assert lines[0].endswith("γ of each class by cosine distance")
+    scores = ["kstar_mean 0.123 [0.100, 0.200]", "gamma_approx –", "fractured 2"]
+    assert [*lines[4:5], *lines[6:]] == ["score cosine", *scores]
+    both = replace(_kstar_result(("a", 1.0, "fractured")), scores={"kstar_mean": 0.5} | dict(cosine.scores))
+    lines = _kstar_lines(both, capsys)
+    assert [*lines[4:5], *lines[6:7]] == ["score euclidean cosine", "kstar_mean 0.500 [0.100, 0.200] 0.123"]
+
+
+@pytest.mark.parametrize("more", [0, 1, 30])
+def test_of_many_classes_the_most_fractured_are_shown_and_the_rest_counted(
+    more: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = [(f"c{number}", float(number), "fractured") for number in range(MOST_CLASSES + more)]
+    lines = _kstar_lines(_kstar_result(*classes), capsys)
+    assert [line.split()[0] for line in lines[3:23]] == [name for name, _, _ in reversed(classes)][:MOST_CLASSES]
+    sentence = f"the 20 most fractured classes; {more} more are not shown, --out FOLDER writes all."
+    assert lines[23] == (sentence if more else "score euclidean")
+
+
+def test_long_class_names_are_broken_before_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipkstar.terminal.PLAIN_WIDTH", 80)
+    lines = _kstar_lines(_kstar_result(("great white shark, man-eater " * 3, 1.0, "overlapped")), capsys)
+    assert "30 0.250 +1.00 [-1.00, +2.00] overlapped 100.0" in lines[3]
+    assert max(len(line) for line in KSTAR_LEGEND.splitlines()) <= 80
+
+
+def test_several_sentences_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    say_all(("one.", "two."))
+    assert capsys.readouterr() == ("", "clipkstar: one.\nclipkstar: two.\n")
