@@ -35,7 +35,7 @@ def main() -> None:
         rng = np.random.default_rng(0)
         labels = rng.integers(0, n_classes, N_IMAGES)
         points = (rng.normal(size=(n_classes, DIM))[labels] + 2 * rng.normal(size=(N_IMAGES, DIM))).astype(np.float32)
-        exact = search_impostors(points, labels).kstar
+        exact = search_impostors(points, labels)["euclidean"].kstar
         equal = bool((exact == kstar_by_sorting(points, labels)).all())
         ours = seconds(lambda p=points, y=labels: search_impostors(p, y))
         theirs = seconds(lambda p=points, y=labels: kstar_by_sorting(p, y))

@@ -33,11 +33,11 @@ def test_fewer_images_than_groups_have_no_groups():
 def test_kstar_without_a_group_is_kstar_of_the_images_that_remain(n_images, n_classes, distance):
     points, labels = _clouds(n_images, n_classes)
     groups = class_groups(labels)
-    found = search_impostors(points, labels, distance, groups=groups)
-    assert (found.kstar == search_impostors(points, labels, distance).kstar).all()
+    found = search_impostors(points, labels, (distance,), groups=groups)[distance]
+    assert (found.kstar == search_impostors(points, labels, (distance,))[distance].kstar).all()
     for group in range(N_GROUPS):
         kept = groups != group
-        again = search_impostors(points[kept], labels[kept], distance)
+        again = search_impostors(points[kept], labels[kept], (distance,))[distance]
         assert found.kstar_without[group][kept].tolist() == again.kstar.tolist()
 
 

@@ -13,10 +13,13 @@ PACKAGE = Path(clipkstar.__file__).parent
 TASKS = Path(clipkstar_tasks.__file__).parent
 
 ROWS = (
-    "errors task checkpoint",
+    "errors task checkpoint full_float32",
     "encoder embeddings embedding_files",
-    "neighbors.impostors skewness jackknife prompts",
-    "neighbors.nearest",
+    "neighbors.engine neighbors.points neighbors.panels skewness jackknife prompts",
+    "neighbors.rounding neighbors.radii",
+    "neighbors.sweep neighbors.crowded",
+    "neighbors.flat neighbors.settle neighbors.own_class",
+    "neighbors.impostors neighbors.nearest",
     "neighbors",
     "metric run rows",
     "metrics.* encoders.*",

@@ -96,14 +96,14 @@ def test_searches_are_shared_by_the_metrics():
             version="1",
             summary="",
             scores=(),
-            compute=lambda _, neighbors: seen.append(neighbors.search_impostors("euclidean")) or Measured(scores={}),
+            compute=lambda _, neighbors: seen.append(neighbors.search_impostors(("euclidean",))) or Measured(scores={}),
             source="",
         )
         for name in ("one", "two")
     ]
     measure(EMBEDDINGS, metrics)
     assert len(seen) == 2
-    assert seen[0] is seen[1]
+    assert seen[0]["euclidean"] is seen[1]["euclidean"]
 
 
 def test_a_metric_that_leaves_out_a_score_is_refused():

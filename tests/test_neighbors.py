@@ -15,6 +15,10 @@ from clipkstar.errors import InputError
 from clipkstar.neighbors import DISTANCES, Neighbors, impostors, search_impostors
 
 
+def search(images, labels, distance="euclidean", **options):
+    return search_impostors(images, labels, (distance,), **options)[distance]
+
+
 def reference(images, labels, distance):
     """k* and nearest impostor: sort the other images by distance, impostors first among equals, find the first one."""
     points = [[float(value) for value in row] for row in images.tolist()]
@@ -34,7 +38,7 @@ def reference(images, labels, distance):
 
 
 def assert_equals_reference(images, labels, distance):
-    found = search_impostors(images, np.asarray(labels), distance)
+    found = search(images, np.asarray(labels), distance)
     kstar, positions = reference(images, list(labels), distance)
     assert found.kstar.tolist() == kstar
     assert found.positions.tolist() == positions
@@ -64,7 +68,7 @@ def test_six_points_on_a_line_by_hand():
     # 10:  impostor 3 at 7; own at 4 and 5.5 are nearer             -> 3
     images = np.array([[0], [1], [3], [4.5], [6], [10]], dtype=np.float32)
     labels = np.array([0, 0, 0, 1, 1, 1])
-    found = search_impostors(images, labels)
+    found = search(images, labels)
     assert found.kstar.tolist() == [3, 3, 1, 1, 2, 3]
     assert found.positions.tolist() == [3, 3, 3, 2, 2, 2]
     assert found.kstar.dtype == found.positions.dtype == np.int64
@@ -79,23 +83,23 @@ def test_six_directions_by_hand():
     # 180 twice: impostor 90 away, the other 180 coincides          -> 2
     images = np.array([[1, 0], [5, 0], [0, 2], [3, 3], [-1, 0], [-2, 0]], dtype=np.float32)
     labels = np.array([0, 0, 0, 1, 1, 1])
-    found = search_impostors(images, labels, "cosine")
+    found = search(images, labels, "cosine")
     assert found.kstar.tolist() == [2, 2, 1, 1, 2, 2]
     assert found.positions.tolist() == [3, 3, 3, 0, 2, 2]
     # The lengths change everything for the Euclidean distance: (1, 0) to (-1, 0) is 2, to (5, 0) is 4.
-    assert search_impostors(images, labels).kstar.tolist() == [1, 1, 1, 1, 2, 2]
+    assert search(images, labels).kstar.tolist() == [1, 1, 1, 1, 2, 2]
 
 
 def test_interleaved_classes_have_impostors_first_everywhere():
     # 0, 1, 2, … alternate: the neighbours at distance 1 are impostors, the first own image is at 2.
-    found = search_impostors(np.arange(8.0)[:, None], np.arange(8) % 2)
+    found = search(np.arange(8.0)[:, None], np.arange(8) % 2)
     assert found.kstar.tolist() == [1] * 8
     assert found.positions.tolist() == [1, 0, 1, 2, 3, 4, 5, 6]
 
 
 def test_exact_duplicates_within_a_class_are_all_nearer_than_the_impostor():
     # three images at 0 and one impostor at 2: each of the three has the two others at distance 0.
-    found = search_impostors(np.array([[0.0], [2.0], [0.0], [0.0]]), np.array([0, 1, 0, 0]))
+    found = search(np.array([[0.0], [2.0], [0.0], [0.0]]), np.array([0, 1, 0, 0]))
     assert found.kstar.tolist() == [3, 1, 3, 3]
     assert found.positions.tolist() == [1, 0, 1, 1]
 
@@ -106,7 +110,7 @@ def test_exact_duplicates_across_classes_are_ties_that_go_to_the_impostor(distan
     # Positions 0, 1, 2 coincide with labels 0, 0, 1, so nothing is nearer than d = 0; 3 and 4 coincide.
     same, far = [value, -3 * value, 7 * value], [-value, 5 * value, value]
     images = np.array([same, same, same, far, far], dtype=np.float32)
-    found = search_impostors(images, np.array([0, 0, 1, 1, 1]), distance)
+    found = search(images, np.array([0, 0, 1, 1, 1]), distance)
     assert found.kstar.tolist() == [1, 1, 1, 2, 2]
     assert found.positions.tolist() == [2, 2, 0, 0, 0]
 
@@ -114,7 +118,7 @@ def test_exact_duplicates_across_classes_are_ties_that_go_to_the_impostor(distan
 def test_equal_directions_of_different_lengths_are_ties_under_cosine():
     direction = np.array([0.3, -0.7, 0.2, 0.9], dtype=np.float32).astype(np.float64)
     images = np.array([direction, 3 * direction, 7 * direction, 1e5 * direction, -direction])
-    found = search_impostors(images, np.array([0, 0, 1, 0, 1]), "cosine")
+    found = search(images, np.array([0, 0, 1, 0, 1]), "cosine")
     assert found.kstar.tolist() == [1, 1, 1, 1, 1]
     assert found.positions.tolist() == [2, 2, 0, 2, 0]
 
@@ -174,9 +178,9 @@ def test_arrays_that_are_not_contiguous_are_read_alike(distance):
     images, labels = gaussians(8, n_images=40, dim=6, n_classes=3, separation=2)
     wide = np.zeros((80, 12))
     wide[::2, ::-2] = images
-    expected = search_impostors(images, labels, distance)
+    expected = search(images, labels, distance)
     for view in (wide[::2, ::-2], np.asfortranarray(images)):
-        found = search_impostors(view, np.repeat(labels, 2)[::2], distance)
+        found = search(view, np.repeat(labels, 2)[::2], distance)
         assert found.kstar.tolist() == expected.kstar.tolist()
         assert found.positions.tolist() == expected.positions.tolist()
 
@@ -185,25 +189,20 @@ def test_arrays_that_are_not_contiguous_are_read_alike(distance):
 def test_images_alone_in_their_class_have_kstar_one(distance):
     images, _ = gaussians(9, n_images=20, dim=5, n_classes=2, separation=2)
     labels = np.array([0] * 8 + [1] * 8 + [2, 3, 4, 9])
-    assert search_impostors(images, labels, distance).kstar[-4:].tolist() == [1, 1, 1, 1]
+    assert search(images, labels, distance).kstar[-4:].tolist() == [1, 1, 1, 1]
     assert_equals_reference(images, labels, distance)
-    assert search_impostors(images, np.arange(20), distance).kstar.tolist() == [1] * 20
+    assert search(images, np.arange(20), distance).kstar.tolist() == [1] * 20
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-@pytest.mark.parametrize("block_bytes", [1, 1000, 7000])
-def test_blocks_of_any_size_give_the_same_result(monkeypatch, distance, block_bytes):
-    # Rounded to one place: many ties, so that the pairs to settle also come in several chunks.
+@pytest.mark.parametrize("side", [1, 7, 20])
+def test_panels_of_any_size_give_the_same_result(monkeypatch, distance, side):
+    # Rounded to one place: many ties, so that pairs have to be settled in many tiles.
     images, labels = gaussians(10, n_images=47, dim=3, n_classes=3, separation=2)
     images = images.round(1)
-    whole = search_impostors(images, labels, distance)
-    sizes = []
-    search_block = impostors._search_block
-    monkeypatch.setattr(impostors, "BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(impostors, "_search_block", lambda *given: sizes.append(len(given[-1])) or search_block(*given))
-    found = search_impostors(images, labels, distance)
-    assert len(sizes) > 1
-    assert sum(sizes) == 47
+    whole = search(images, labels, distance)
+    monkeypatch.setattr(impostors, "PANEL", {"cpu": side})
+    found = search(images, labels, distance)
     assert found.kstar.tolist() == whole.kstar.tolist()
     assert found.positions.tolist() == whole.positions.tolist()
 
@@ -212,26 +211,28 @@ def test_blocks_of_any_size_give_the_same_result(monkeypatch, distance, block_by
 def test_a_rotation_leaves_kstar_as_it_is(distance):
     images, labels = gaussians(11, n_images=60, dim=10, n_classes=3, separation=2)
     rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(10, 10)))
-    rotated = search_impostors(images @ rotation, labels, distance)
-    assert rotated.kstar.tolist() == search_impostors(images, labels, distance).kstar.tolist()
+    rotated = search(images @ rotation, labels, distance)
+    assert rotated.kstar.tolist() == search(images, labels, distance).kstar.tolist()
 
 
 def test_the_mean_of_kstar_above_one_is_leave_one_out_nearest_neighbour_accuracy():
     images, labels = gaussians(12, n_images=80, dim=6, n_classes=4, separation=2)
     predictions = cross_val_predict(KNeighborsClassifier(1), images, labels, cv=LeaveOneOut())
     assert 0.2 < (predictions == labels).mean() < 0.9
-    assert (search_impostors(images, labels).kstar > 1).tolist() == (predictions == labels).tolist()
+    assert (search(images, labels).kstar > 1).tolist() == (predictions == labels).tolist()
 
 
 def test_a_search_is_made_once_per_distance():
     images, labels = gaussians(13, n_images=20, dim=4, n_classes=2, separation=2)
     held = Embeddings(images=images, labels=labels, rows=np.arange(20), class_names=("a", "b"))
     shared = Neighbors(held)
-    euclidean, cosine = shared.search_impostors("euclidean"), shared.search_impostors("cosine")
-    assert shared.search_impostors("euclidean") is euclidean
-    assert shared.search_impostors("cosine") is cosine
-    assert euclidean.kstar.tolist() == search_impostors(images, labels, "euclidean").kstar.tolist()
-    assert cosine.kstar.tolist() == search_impostors(images, labels, "cosine").kstar.tolist()
+    both = shared.search_impostors(DISTANCES)
+    for distance in DISTANCES:
+        assert shared.search_impostors((distance,))[distance] is both[distance]
+        assert both[distance].kstar.tolist() == search(images, labels, distance).kstar.tolist()
+    grouped = shared.search_impostors(DISTANCES, np.arange(20) % 4)
+    assert grouped["cosine"].kstar_without.shape == (4, 20)
+    assert shared.search_impostors(("cosine",), np.arange(20) % 4)["cosine"] is grouped["cosine"]
 
 
 # Small integers: differences, their squares and the sums are exact in float64, so ties are ties and nothing else is.
@@ -263,8 +264,8 @@ def test_the_order_of_the_images_does_not_matter(drawn, random, distance):
     if distance == "cosine":
         assume(images.any(axis=1).all())
     order = random.sample(range(len(labels)), len(labels))
-    found = search_impostors(images, labels, distance).kstar
-    assert search_impostors(images[order], labels[order], distance).kstar.tolist() == found[order].tolist()
+    found = search(images, labels, distance).kstar
+    assert search(images[order], labels[order], distance).kstar.tolist() == found[order].tolist()
 
 
 @settings(max_examples=60, deadline=None)
@@ -275,7 +276,7 @@ def test_translation_scale_permuted_and_mirrored_axes_do_not_matter(drawn, shift
     dim = images.shape[1]
     signs = [random.choice((-1.0, 1.0)) for _ in range(dim)]
     moved = (images[:, random.sample(range(dim), dim)] * signs + shift * np.arange(1, dim + 1)) * 2.0**exponent
-    found, expected = search_impostors(moved, labels), search_impostors(images, labels)
+    found, expected = search(moved, labels), search(images, labels)
     assert found.kstar.tolist() == expected.kstar.tolist()
     assert found.positions.tolist() == expected.positions.tolist()
 
@@ -288,8 +289,8 @@ def test_the_length_of_each_embedding_and_mirrored_axes_do_not_matter_under_cosi
     assume(images.any(axis=1).all())
     lengths = np.array([2.0 ** random.randint(-40, 40) for _ in labels])[:, None]
     signs = [random.choice((-1.0, 1.0)) for _ in images.T]
-    found = search_impostors(images * signs * lengths, labels, "cosine")
-    expected = search_impostors(images, labels, "cosine")
+    found = search(images * signs * lengths, labels, "cosine")
+    expected = search(images, labels, "cosine")
     assert found.kstar.tolist() == expected.kstar.tolist()
     assert found.positions.tolist() == expected.positions.tolist()
 
@@ -305,7 +306,7 @@ def test_kstar_is_above_one_exactly_where_every_nearest_neighbour_has_the_label(
         squared = {j: int(away[j] @ away[j]) for j in range(len(labels)) if j != i}
         nearest = {labels[j] for j, distance in squared.items() if distance == min(squared.values())}
         right.append(nearest == {label})
-    assert (search_impostors(images, labels).kstar > 1).mean() == np.mean(right)
+    assert (search(images, labels).kstar > 1).mean() == np.mean(right)
 
 
 @settings(max_examples=60, deadline=None)
@@ -315,7 +316,7 @@ def test_kstar_lies_from_one_to_the_size_of_the_class_and_impostors_are_of_other
     two_classes(labels)
     if distance == "cosine":
         assume(images.any(axis=1).all())
-    found = search_impostors(images, labels, distance)
+    found = search(images, labels, distance)
     assert (found.kstar >= 1).all()
     assert (found.kstar <= np.bincount(labels)[labels]).all()
     assert (labels[found.positions] != labels).all()
@@ -333,7 +334,7 @@ def test_kstar_lies_from_one_to_the_size_of_the_class_and_impostors_are_of_other
 )
 def test_shapes_that_do_not_match_are_named(images, labels, shapes):
     with pytest.raises(InputError) as raised:
-        search_impostors(images, labels)
+        search(images, labels)
     needs = "it needs (n_images, dim), dim at least 1, and (n_images,)."
     assert str(raised.value) == f"k* got embeddings of shape {shapes}; {needs}"
 
@@ -341,13 +342,13 @@ def test_shapes_that_do_not_match_are_named(images, labels, shapes):
 @pytest.mark.parametrize("scale", [1e160, 1e-170])
 def test_embeddings_whose_squares_leave_the_range_of_float64_are_searched_exactly(scale):
     points = np.array([[1.0], [2.0], [9.0], [10.0]]) * scale
-    assert search_impostors(points, np.array([0, 0, 1, 1])).kstar.tolist() == [2, 2, 2, 2]
+    assert search(points, np.array([0, 0, 1, 1])).kstar.tolist() == [2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_no_image_is_an_error(distance):
     with pytest.raises(InputError) as raised:
-        search_impostors(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), distance)
+        search(np.zeros((0, 4)), np.zeros(0, dtype=np.int64), distance)
     assert str(raised.value) == "k* got no image at all; it needs images of at least two classes."
 
 
@@ -355,7 +356,7 @@ def test_no_image_is_an_error(distance):
 @pytest.mark.parametrize("n_images", [1, 4])
 def test_one_class_only_is_an_error(distance, n_images):
     with pytest.raises(InputError) as raised:
-        search_impostors(np.ones((n_images, 2)), np.full(n_images, 3), distance)
+        search(np.ones((n_images, 2)), np.full(n_images, 3), distance)
     assert str(raised.value) == "all images have one and the same label; k* needs images of at least two classes."
 
 
@@ -366,7 +367,7 @@ def test_values_that_are_not_finite_name_the_first_row(distance, value, dtype):
     images = np.ones((5, 3), dtype=dtype)
     images[2, 1] = images[4, 0] = images[4, 2] = value
     with pytest.raises(InputError) as raised:
-        search_impostors(images, np.array([0, 0, 1, 1, 1]), distance)
+        search(images, np.array([0, 0, 1, 1, 1]), distance)
     assert str(raised.value) == (
         "the embedding of row 2 holds NaN or infinity (2 of 5 rows do); k* needs finite embeddings, "
         "try --precision fp32."
@@ -376,7 +377,7 @@ def test_values_that_are_not_finite_name_the_first_row(distance, value, dtype):
 def test_an_embedding_of_length_zero_has_no_cosine_and_is_named():
     images, labels = np.array([[1.0, 2.0], [0.0, 1.0], [0.0, -0.0], [0.0, 0.0]]), np.array([0, 0, 1, 1])
     with pytest.raises(InputError) as raised:
-        search_impostors(images, labels, "cosine")
+        search(images, labels, "cosine")
     assert str(raised.value) == "the embedding of row 2 is zero; the cosine distance needs a direction."
     # Euclidean, squared: (1, 2) has its own at 2, the impostors at 5; (0, 1) an impostor at 1; the zeros each other.
-    assert search_impostors(images, labels, "euclidean").kstar.tolist() == [2, 1, 2, 2]
+    assert search(images, labels, "euclidean").kstar.tolist() == [2, 1, 2, 2]

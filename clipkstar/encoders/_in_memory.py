@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from clipkstar.checkpoint import Checkpoint, Identity
 from clipkstar.encoder import Family, Precision, Request
-from clipkstar.encoders._precision import full_float32
 from clipkstar.errors import InputError
+from clipkstar.full_float32 import full_float32
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,8 +26,8 @@ from clipkstar.encoders._open_clip_files import (
     scheme_of,
 )
 from clipkstar.encoders._open_clip_refusals import check_positions, unloadable
-from clipkstar.encoders._precision import full_float32
 from clipkstar.errors import InputError, UnknownNameError
+from clipkstar.full_float32 import full_float32
 
 if TYPE_CHECKING:
     import numpy as np

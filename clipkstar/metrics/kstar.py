@@ -49,9 +49,8 @@ def measure_kstar(
     limits: dict[str, tuple[float, float]] = {}
     images: dict[str, NDArray[np.int64]] = {}
     tables = []
-    for distance in distances:
+    for distance, found in neighbors.search_impostors(distances, groups).items():
         prefix = PREFIXES[distance]
-        found = neighbors.search_impostors(distance, groups)
         classes = class_statistics(found.kstar, embeddings.labels, embeddings.n_classes)
         summary = summarize(found.kstar, embeddings.labels, classes)
         of_scores, of_classes = jackknife(found, embeddings.labels, groups, summary, classes)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipkstar.embeddings import Embeddings
-from clipkstar.neighbors.impostors import DISTANCES, Distance, Impostors, search_impostors
+from clipkstar.neighbors.impostors import Impostors, search_impostors
 from clipkstar.neighbors.nearest import LIST_LENGTH, Nearest, search_nearest
+from clipkstar.neighbors.points import DISTANCES, Distance
 
 __all__ = ["DISTANCES", "LIST_LENGTH", "Distance", "Impostors", "Nearest", "Neighbors", "search_impostors"]
 
@@ -22,17 +24,19 @@ class Neighbors:
     _found: dict[tuple[Distance, bytes], Impostors] = field(default_factory=dict, repr=False)
     _nearest: dict[Distance, Nearest] = field(default_factory=dict, repr=False)
 
-    def search_impostors(self, distance: Distance, groups: NDArray[np.int64] | None = None) -> Impostors:
-        """Return k* of every image under one distance; raises InputError as `search_impostors` of this module."""
-        if groups is None:
-            earlier = [found for (kind, _), found in self._found.items() if kind == distance]
-            if earlier:
-                return earlier[0]
-        key = (distance, b"" if groups is None else groups.tobytes())
-        if key not in self._found:
-            images, labels = self.embeddings.images, self.embeddings.labels
-            self._found[key] = search_impostors(images, labels, distance, groups=groups)
-        return self._found[key]
+    def search_impostors(
+        self, distances: tuple[Distance, ...], groups: NDArray[np.int64] | None = None
+    ) -> Mapping[Distance, Impostors]:
+        """Return k* of every image under each distance; raises InputError as `search_impostors` of this module."""
+        wanted = b"" if groups is None else groups.tobytes()
+        known = {key: found for key, found in self._found.items() if groups is None or key[1] == wanted}
+        found = {distance: result for (distance, _), result in known.items() if distance in distances}
+        missing = tuple(distance for distance in distances if distance not in found)
+        if missing:
+            new = search_impostors(self.embeddings.images, self.embeddings.labels, missing, groups=groups)
+            self._found.update({(distance, wanted): result for distance, result in new.items()})
+            found |= new
+        return found
 
     def search_nearest(self, distance: Distance) -> Nearest:
         """Return the LIST_LENGTH nearest images of every image under one distance."""

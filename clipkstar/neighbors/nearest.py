@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from clipkstar.neighbors.impostors import Distance
+    from clipkstar.neighbors.points import Distance
 
 LIST_LENGTH = 64
 """Neighbours kept per image: what the permutation null needs; knn20_accuracy and hubness read the first of them."""
