@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from clipkstar.neighbors.points import Distance
+from clipkstar.neighbors.points import Distance, Points, chunks
 
+BLOCK_BYTES = 64 * 2**20
+"""Float32 points searched at a time, on each side."""
 LIST_LENGTH = 64
 """Neighbours kept per image: what the permutation null needs; knn20_accuracy and hubness read the first of them."""
 
@@ -19,8 +19,8 @@ LIST_LENGTH = 64
 class Nearest:
     """The nearest images of every image, nearest first; the image itself is left out by its number.
 
-    positions: (n_images, k) int64, k = LIST_LENGTH or all other images if there are fewer.
-    squared_distances: (n_images, k) float32, ascending; under cosine those of unit-length embeddings, 2 - 2·cos.
+    positions: (n, k) int64, k = LIST_LENGTH or all other images if there are fewer.
+    squared_distances: (n, k) float32, ascending; under cosine those of unit-length embeddings, 2 - 2·cos.
     The order is float32's: near-ties may stand either way. k* itself never rests on it.
     """
 
@@ -28,28 +28,50 @@ class Nearest:
     squared_distances: NDArray[np.float32]
 
 
-def search_nearest(image_embeddings: NDArray[np.floating], distance: Distance) -> Nearest:
+def search_nearest(
+    image_embeddings: NDArray[np.floating], distance: Distance, queries: NDArray[np.int64] | None = None
+) -> Nearest:
     """Find the nearest images of every image by an exact float32 search (faiss, flat).
 
-    image_embeddings: (n_images, dim) floats, finite; of any length but zero under cosine.
+    image_embeddings: (n_images, dim) floats, finite; of any length but zero under cosine. Read in blocks.
+    queries: ascending positions of the images whose neighbours are wanted, one list each; None = all.
     """
+    n_images = len(image_embeddings)
+    peak = max(float(np.abs(image_embeddings[rows]).max()) for rows in chunks(*image_embeddings.shape))
+    exponent = int(np.frexp(peak)[1]) if distance == "euclidean" else 0
+    points = Points(source=image_embeddings, distance=distance, exponent=exponent, lengths=np.empty(0))
+    centre = points.rows(np.arange(0, n_images, -(-n_images // 4096))).mean(axis=0)
+    asked = np.arange(n_images) if queries is None else queries
+    step = max(1, BLOCK_BYTES // (4 * image_embeddings.shape[1]))
+    found = [
+        _nearest_of(points, centre, asked[start : start + step], step=step) for start in range(0, len(asked), step)
+    ]
+    squared = np.concatenate([block for block, _ in found]).astype(np.float64)
+    return Nearest(
+        positions=np.concatenate([positions for _, positions in found]),
+        squared_distances=np.maximum(np.ldexp(squared, 2 * exponent), 0).astype(np.float32),
+    )
+
+
+def _nearest_of(
+    points: Points, centre: NDArray[np.float64], asked: NDArray[np.int64], *, step: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Squared distances and positions (len(asked), k) of the nearest of all images, nearest first."""
     import faiss
 
-    # The mean is taken away (distances stay) and a power of two (order stays) so that float32 keeps its digits.
-    points = image_embeddings.astype(np.float64)
-    if distance == "cosine":
-        points /= np.abs(points).max(axis=1, keepdims=True)
-        points /= np.linalg.norm(points, axis=1, keepdims=True)
-    points -= points.mean(axis=0)
-    exponent = int(np.frexp(np.abs(points).max())[1])
-    small = np.ascontiguousarray(np.ldexp(points, -exponent), dtype=np.float32)
-    n_images = len(small)
-    squared, positions = faiss.knn(small, small, min(LIST_LENGTH + 1, n_images))
+    def small(positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        # The mean is taken away (distances stay) so that float32 keeps its digits.
+        return np.ascontiguousarray(points.rows(positions) - centre, dtype=np.float32)
+
+    n_images = len(points.source)
+    best = faiss.ResultHeap(len(asked), min(LIST_LENGTH + 1, n_images))
+    seekers = small(asked)
+    for start in range(0, n_images, step):
+        block = small(np.arange(start, min(start + step, n_images)))
+        squared, positions = faiss.knn(seekers, block, min(best.k, len(block)))
+        best.add_result(squared, positions + start)
+    best.finalize()
     # The image itself leaves its list; where exact duplicates have pushed it out, the last neighbour leaves instead.
-    itself = positions == np.arange(n_images)[:, None]
+    itself = asked[:, None] == best.I
     itself[~itself.any(axis=1), -1] = True
-    squared = np.ldexp(squared[~itself].reshape(n_images, -1).astype(np.float64), 2 * exponent)
-    return Nearest(
-        positions=positions[~itself].reshape(n_images, -1),
-        squared_distances=np.maximum(squared, 0).astype(np.float32),
-    )
+    return best.D[~itself].reshape(len(asked), -1), best.I[~itself].reshape(len(asked), -1)
