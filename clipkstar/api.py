@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from clipkstar.embeddings import Embeddings
 from clipkstar.errors import InputError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clipkstar.encoder import Device
-    from clipkstar.neighbors import Distance
+    from clipkstar.neighbors import Backend, Distance
     from clipkstar.task import Task
 
 
@@ -29,14 +29,16 @@ class KstarResult:
 
     scores: name → number, None = undefined; the names are those of `clipkstar metrics`.
     intervals: name → (low, high), 95 %.
-    images: one row per image: row, label, kstar, impostor_row and the cosine_ columns.
-    classes: one row per class: class, name, n_images, kstar_mean, kstar_std, gamma, gamma_low, gamma_high,
+    queries: number of images whose k* was found; None = all.
+    images: one row per image whose k* was found: row, label, kstar, impostor_row and the cosine_ columns.
+    classes: one row per class: class, name, n_images, (n_queries,) kstar_mean, kstar_std, gamma, gamma_low, gamma_high,
         gamma_anchored, pattern, nn1_accuracy and the cosine_ columns.
     notices: sentences for the reader, such as how many classes are too small for their γ to mean much.
     """
 
     scores: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]]
+    queries: int | None
     images: pl.DataFrame
     classes: pl.DataFrame
     notices: tuple[str, ...]
@@ -56,7 +58,7 @@ def kstar(
     distances: Distance | Sequence[Distance] = ("euclidean", "cosine"),
     intervals: bool = True,
     queries: int | None = None,
-    backend: Literal["auto", "torch", "faiss"] = "auto",
+    backend: Backend = "auto",
     device: Device = "auto",
 ) -> KstarResult:
     """Measure the k* structure of anyone's embeddings.
@@ -64,10 +66,13 @@ def kstar(
     embeddings: (n_images, dim) floats, as the encoder returns them; float16 and float32 are read exactly.
     labels: (n_images,) integers or strings; classes are their sorted distinct values.
     distances: "euclidean" (primary; names without prefix) or "cosine" (names with `cosine_`), or both.
-    intervals: 95 % intervals by the jackknife of clipkstar.jackknife; False leaves them out, which is faster.
-    queries, backend, device: only their defaults exist so far: every image is a query, the search runs on the CPU.
+    intervals: 95 % intervals by the jackknife of clipkstar.jackknife; False leaves them, the permutation null and
+        gamma_approx_n50 out, which is faster.
+    queries: k* of a seeded, class-stratified sample of so many images, each against all images; None = of all images.
+        Class means stay unbiased, intervals widen, scores and tables are of the sample.
+    backend, device: what searches and where; the numbers do not depend on it.
     Raises InputError for shapes that do not match, NaN or infinity (names the row), one class only, zero vectors under
-    the cosine distance (names the row). Source: arXiv 2312.04024, arXiv 2408.09065.
+    the cosine distance (names the row), a device that is not there. Source: arXiv 2312.04024, arXiv 2408.09065.
 
     >>> import clipkstar
     >>> clipkstar.kstar([[1.0], [2.0], [3.0], [10.0]], ["a", "a", "b", "b"]).images["kstar"].to_list()
@@ -75,12 +80,14 @@ def kstar(
     """
     import numpy as np
 
+    from clipkstar.environment import pick_device
     from clipkstar.measure import measure
     from clipkstar.metrics.kstar import metric_of
-    from clipkstar.neighbors import DISTANCES
+    from clipkstar.neighbors import DISTANCES, Engine, Neighbors
+    from clipkstar.rows import stratified_sample
 
-    if queries is not None or backend != "auto" or device not in ("auto", "cpu"):
-        raise InputError("kstar searches every image on the CPU so far; leave queries, backend and device out.")
+    if queries is not None and queries < 1:
+        raise InputError(f"kstar got {queries} queries; it needs at least 1, or None for all images.")
     chosen = (distances,) if isinstance(distances, str) else tuple(dict.fromkeys(distances))
     unknown = [distance for distance in chosen if distance not in DISTANCES]
     if unknown or not chosen:
@@ -88,10 +95,13 @@ def kstar(
     images = _float_array(embeddings)
     names, codes = _class_codes(labels, len(images))
     held = Embeddings(images=images, labels=codes, rows=np.arange(len(codes)), class_names=names)
-    measured = measure(held, [metric_of(chosen, intervals=intervals)])
+    sample = stratified_sample(codes, queries) if queries is not None and queries < len(codes) else None
+    neighbors = Neighbors(held, queries=sample, engine=Engine(backend=backend, device=pick_device(device)))
+    measured = measure(held, [metric_of(chosen, intervals=intervals)], neighbors)
     return KstarResult(
         scores=measured.scores,
         intervals=measured.intervals,
+        queries=None if sample is None else len(sample),
         images=measured.images,
         classes=measured.classes,
         notices=measured.notices,

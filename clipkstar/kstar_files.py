@@ -30,12 +30,14 @@ class KstarRecord:
     """What stands in kstar.json.
 
     scores: name → number, None = undefined. intervals: name → (low, high), 95 %.
+    queries: number of images whose k* was found; None = all n_images.
     """
 
     scores: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]]
     n_images: int
     n_classes: int
+    queries: int | None
 
 
 def record_of(result: KstarResult) -> KstarRecord:
@@ -45,6 +47,7 @@ def record_of(result: KstarResult) -> KstarRecord:
         intervals=result.intervals,
         n_images=int(result.classes["n_images"].sum()),
         n_classes=result.classes.height,
+        queries=result.queries,
     )
 
 

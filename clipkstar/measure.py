@@ -15,7 +15,9 @@ from clipkstar.neighbors import Neighbors
 from clipkstar.run import CLASS_COLUMNS, IMAGE_COLUMNS
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +31,15 @@ class Findings:
     notices: tuple[str, ...]
 
 
-def measure(embeddings: Embeddings, metrics: Sequence[Metric]) -> Findings:
+def measure(embeddings: Embeddings, metrics: Sequence[Metric], neighbors: Neighbors | None = None) -> Findings:
     """Return the scores of all metrics and their tables joined, in the column order of the record.
 
-    images starts with row and label, classes with class, name and n_images. Raises InputError if a metric gives a score
-    that it does not declare, leaves one out, gives NaN, or names a score or column of another metric.
+    neighbors: searches over these embeddings with other settings than the default; where they are of a sample, `images`
+    is of that sample. images starts with row and label, classes with class, name and n_images. Raises InputError if a
+    metric gives a score that it does not declare, leaves one out, gives NaN, or names a score or column of another one.
     """
-    neighbors = Neighbors(embeddings)
-    images, classes = identity_tables(embeddings)
+    neighbors = neighbors or Neighbors(embeddings)
+    images, classes = identity_tables(embeddings, neighbors.queries)
     scores: dict[str, float | None] = {}
     intervals: dict[str, tuple[float, float]] = {}
     notices: list[str] = []
@@ -57,15 +60,27 @@ def measure(embeddings: Embeddings, metrics: Sequence[Metric]) -> Findings:
     )
 
 
-def identity_tables(embeddings: Embeddings) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the tables that metrics add columns to: row, label per image; class, name, n_images per class."""
+def identity_tables(
+    embeddings: Embeddings, queries: NDArray[np.int64] | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the tables that metrics add columns to: row, label per image; class, name, n_images per class.
+
+    queries: positions of the images in the table; None = all. Classes then also get n_queries, how many those are.
+    """
     import numpy as np
     import polars as pl
 
     sizes = np.bincount(embeddings.labels, minlength=embeddings.n_classes)
+    classes = pl.DataFrame(
+        {"class": np.arange(embeddings.n_classes), "name": embeddings.class_names, "n_images": sizes}
+    )
+    if queries is None:
+        return pl.DataFrame({"row": embeddings.rows, "label": embeddings.labels}), classes
+    labels = embeddings.labels[queries]
+    n_queries = np.bincount(labels, minlength=embeddings.n_classes)
     return (
-        pl.DataFrame({"row": embeddings.rows, "label": embeddings.labels}),
-        pl.DataFrame({"class": np.arange(embeddings.n_classes), "name": embeddings.class_names, "n_images": sizes}),
+        pl.DataFrame({"row": embeddings.rows[queries], "label": labels}),
+        classes.with_columns(n_queries=pl.Series(n_queries)),
     )
 
 

@@ -18,6 +18,7 @@ from clipkstar.environment import describe, pick_device
 from clipkstar.errors import InputError
 from clipkstar.measure import Findings, measure, ordered
 from clipkstar.metric import Metric
+from clipkstar.neighbors import Engine, Neighbors
 from clipkstar.run import (
     CLASS_COLUMNS,
     IMAGE_COLUMNS,
@@ -142,7 +143,7 @@ def compute(unit: Unit, run_id: str, encoder: Encoder, progress: Progress) -> Ev
         progress=lambda done: progress(rows.task.name, done, rows.n_images),
     )
     embedded = time.perf_counter()
-    measured = measure(embeddings, unit.work.metrics)
+    measured = measure(embeddings, unit.work.metrics, Neighbors(embeddings, engine=Engine(device=unit.device)))
     done = time.perf_counter()
     seconds = Seconds(
         open=rows.seconds,

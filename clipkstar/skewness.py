@@ -28,12 +28,14 @@ FEW_IMAGES = 20
 class ClassStatistics:
     """k*/n_c of every class: arrays (n_classes,) in label order, float64 but for the integers named.
 
-    n_images: int64. lowest, highest: int64, smallest and largest k* of the class.
-    mean, std (biased), nn1_accuracy, gamma_anchored: NaN for a class of one image or none.
+    n_images: int64, n_c. n_measured: int64, images whose k* is known: all, or those of a sample.
+    lowest, highest: int64, smallest and largest k* of the class.
+    mean, std (biased), nn1_accuracy, gamma_anchored: NaN for a class of one image or none, or none measured.
     gamma: NaN for these and for a class whose k* are all equal.
     """
 
     n_images: NDArray[np.int64]
+    n_measured: NDArray[np.int64]
     lowest: NDArray[np.int64]
     highest: NDArray[np.int64]
     mean: NDArray[np.float64]
@@ -43,18 +45,25 @@ class ClassStatistics:
     gamma_anchored: NDArray[np.float64]
 
 
-def class_statistics(kstar: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int) -> ClassStatistics:
-    """Describe k*/n_c of every class. kstar, labels: (n_images,), labels 0 … n_classes - 1."""
+def class_statistics(
+    kstar: NDArray[np.integer], labels: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> ClassStatistics:
+    """Describe k*/n_c of every class.
+
+    kstar, labels: (n_measured,), labels 0 … n_classes - 1. sizes: (n_classes,), n_c of all images among which k* was
+    found, those that were not measured included.
+    """
+    n_classes = len(sizes)
 
     def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(labels, weights=values, minlength=n_classes).astype(np.float64)
 
-    sizes = np.bincount(labels, minlength=n_classes)
+    measured = np.bincount(labels, minlength=n_classes)
     lowest, highest = np.full(n_classes, np.iinfo(np.int64).max), np.zeros(n_classes, dtype=np.int64)
     np.minimum.at(lowest, labels, kstar)
     np.maximum.at(highest, labels, kstar)
     fractions = kstar / sizes[labels]
-    n = np.where(sizes >= 2, sizes, np.nan)
+    n = np.where((sizes >= 2) & (measured >= 1), measured, np.nan)
     mean = total(fractions) / n
     deviations = fractions - mean[labels]
     m2, m3 = total(deviations**2) / n, total(deviations**3) / n
@@ -64,6 +73,7 @@ def class_statistics(kstar: NDArray[np.int64], labels: NDArray[np.int64], n_clas
     anchored_m3 = (total(deviations**3) - anchored_mean**3 + (1 - anchored_mean) ** 3) / (n + 2)
     return ClassStatistics(
         n_images=sizes,
+        n_measured=measured,
         lowest=lowest,
         highest=highest,
         mean=mean,
@@ -97,13 +107,16 @@ def pattern(kstar: NDArray[np.int64]) -> Pattern | None:
 
 
 def patterns(classes: ClassStatistics) -> list[Pattern | None]:
-    """Name every class's k* distribution by its plain γ; a class of equal k* goes by its level. None below two images.
+    """Name every class's k* distribution by its plain γ; a class of equal k* goes by its level.
+
+    None for a class of fewer than two images, or of which fewer than two were measured.
 
     All images at k* = n_c is clustered, all at k* = 1 is fractured, all at another equal value is overlapped.
     """
     names: list[Pattern | None] = []
-    for n, low, high, skew in zip(classes.n_images, classes.lowest, classes.highest, classes.gamma, strict=True):
-        if n < 2:
+    columns = (classes.n_measured, classes.n_images, classes.lowest, classes.highest, classes.gamma)
+    for n_measured, n, low, high, skew in zip(*columns, strict=True):
+        if n_measured < 2:
             names.append(None)
         elif skew > FRACTURED_ABOVE or high == 1:
             names.append("fractured")
@@ -112,6 +125,21 @@ def patterns(classes: ClassStatistics) -> list[Pattern | None]:
         else:
             names.append("overlapped")
     return names
+
+
+def notebook_gammas(classes: ClassStatistics) -> list[float | None]:
+    """γ of every class as the authors' notebook has it, for comparison only; None below two images.
+
+    A class whose images all lie inside their own class (k* = n_c) gets the smallest γ of the other classes, one whose
+    nearest neighbours are all impostors (k* = 1) gets 0; both reward noise. None where there is no other class with a
+    γ, and for a class of equal k* in between.
+    """
+    plain = defined(classes.gamma)
+    smallest = min((value for value in plain if value is not None), default=None)
+    return [
+        smallest if value is None and n >= 2 and low == n else 0.0 if value is None and n >= 2 and high == 1 else value
+        for value, n, low, high in zip(plain, classes.n_images, classes.lowest, classes.highest, strict=True)
+    ]
 
 
 def skewness(values: NDArray[np.float64]) -> float | None:
@@ -135,4 +163,4 @@ def defined(values: NDArray[np.float64]) -> list[float | None]:
 
 
 def _one_class(kstar: NDArray[np.int64]) -> ClassStatistics:
-    return class_statistics(kstar, np.zeros(len(kstar), dtype=np.int64), 1)
+    return class_statistics(kstar, np.zeros(len(kstar), dtype=np.int64), np.array([len(kstar)]))

@@ -4,13 +4,16 @@ import doctest
 
 import numpy as np
 import pytest
+from scipy.stats import skew
 
 import clipkstar
-from clipkstar import api
+from clipkstar import api, neighbors
 from clipkstar.embeddings import Embeddings
 from clipkstar.errors import InputError
 from clipkstar.measure import measure
 from clipkstar.metrics.kstar import METRIC
+from clipkstar.neighbors import Engine, search_impostors
+from clipkstar.skewness import class_statistics
 
 FOUR = [[0.0], [1.0], [2.0], [9.0]]
 
@@ -122,7 +125,10 @@ def test_the_notices_of_the_metric_come_with_the_result():
     held = Embeddings(images=images, labels=labels, rows=np.arange(40), class_names=("0", "1", "2"))
     found = clipkstar.kstar(images, labels)
     assert found.notices == measure(held, [METRIC]).notices
-    assert found.notices == ("classes of fewer than 20 images, whose γ is mostly noise: 3.",)
+    assert found.notices == (
+        "classes of fewer than 20 images, whose γ is mostly noise: 3.",
+        "classes of fewer than 50 images, left out of gamma_approx_n50: 3.",
+    )
 
 
 def test_the_result_is_that_of_the_metric():
@@ -144,11 +150,43 @@ def test_the_embeddings_and_labels_are_left_as_they_are():
     assert np.array_equal(labels, before[1])
 
 
-@pytest.mark.parametrize("more", [{"queries": 100}, {"backend": "torch"}, {"backend": "faiss"}, {"device": "cuda"}])
-def test_options_that_do_not_exist_so_far_are_refused(more):
-    with pytest.raises(InputError) as raised:
-        clipkstar.kstar(FOUR, [0, 0, 1, 1], **more)
-    assert str(raised.value) == "kstar searches every image on the CPU so far; leave queries, backend and device out."
+@pytest.mark.parametrize("backend", ["auto", "torch", "faiss"])
+def test_every_backend_gives_the_same_numbers(backend):
+    images, labels = gaussians(n_images=120)
+    found = clipkstar.kstar(images, labels, backend=backend, device="cpu")
+    plain = clipkstar.kstar(images, labels)
+    assert (found.scores, found.intervals, found.notices) == (plain.scores, plain.intervals, plain.notices)
+    assert found.images.equals(plain.images)
+    assert found.classes.equals(plain.classes)
+
+
+def test_the_engine_is_the_one_that_was_asked_for(monkeypatch):
+    asked = []
+
+    def search(*given, engine, **more):
+        asked.append(engine)
+        return search_impostors(*given, engine=engine, **more)
+
+    monkeypatch.setattr(neighbors, "search_impostors", search)
+    clipkstar.kstar(*gaussians(n_images=120, n_classes=2), backend="faiss", device="cpu")
+    # One search of both distances; in five draws of 50 of the 60 images of each class, one more of each distance.
+    assert asked == [Engine(backend="faiss", device="cpu")] * 11
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(device, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert refusal(FOUR, [0, 0, 1, 1], device=device) == (
+        f"--device {device} was asked for, and torch sees none here; use --device auto."
+    )
+
+
+@pytest.mark.parametrize("queries", [0, -1])
+def test_no_query_at_all_is_refused(queries):
+    assert refusal(FOUR, [0, 0, 1, 1], queries=queries) == (
+        f"kstar got {queries} queries; it needs at least 1, or None for all images."
+    )
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu"])
@@ -161,6 +199,119 @@ def refusal(embeddings, labels, **more):
     with pytest.raises(InputError) as raised:
         clipkstar.kstar(embeddings, labels, **more)
     return str(raised.value)
+
+
+def pool(seed=0, sizes=(200, 120, 60, 3)):
+    """Classes that overlap, in mixed order."""
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    centres = 1.2 * generator.normal(size=(len(sizes), 8))
+    return centres[labels] + generator.normal(size=(len(labels), 8)), labels
+
+
+def test_a_sample_has_the_kstar_of_the_full_run():
+    images, labels = pool()
+    sample, full = clipkstar.kstar(images, labels, queries=60), clipkstar.kstar(images, labels)
+    rows = sample.images["row"].to_list()
+    assert rows == sorted(set(rows))
+    assert sample.images.equals(full.images[rows])
+    # 60 of 383: 31.3, 18.8, 9.4 and 0.5 images; the two missing after rounding down go to the second and the fourth.
+    assert sample.classes["n_queries"].to_list() == [31, 19, 9, 1]
+    assert sample.classes["n_images"].to_list() == full.classes["n_images"].to_list() == [200, 120, 60, 3]
+    assert (sample.queries, full.queries) == (60, None)
+    assert "n_queries" not in full.classes.columns
+
+
+def test_statistics_of_a_sample_are_over_its_images_with_class_sizes_of_the_pool():
+    images, labels = pool()
+    sample, full = clipkstar.kstar(images, labels, queries=60), clipkstar.kstar(images, labels)
+    everyone = full.images.join(full.classes.select("n_images", label="class"), on="label", how="left")
+    assert everyone["row"].to_list() == list(range(383))
+    for prefix in ("", "cosine_"):
+        fractions = (everyone[f"{prefix}kstar"] / everyone["n_images"]).to_numpy()
+        sampled = [fractions[[row for row in sample.images["row"] if labels[row] == label]] for label in range(4)]
+        means = [of_class.mean() for of_class in sampled]
+        gammas = [float(skew(of_class)) for of_class in sampled[:3]]
+        assert sample.classes[f"{prefix}kstar_mean"].to_list() == pytest.approx(means, rel=1e-12)
+        assert sample.classes[f"{prefix}gamma"].to_list()[:3] == pytest.approx(gammas, rel=1e-9)
+        # Of the fourth class one image was measured: a level, but no γ.
+        assert sample.classes[f"{prefix}gamma"][3] is None
+        assert sample.classes[f"{prefix}pattern"][3] is None
+        assert sample.scores[f"{prefix}kstar_mean"] == pytest.approx(np.mean(means), rel=1e-12)
+        assert sample.scores[f"{prefix}gamma_approx"] == pytest.approx(np.mean(gammas), rel=1e-9)
+        assert sample.scores[f"{prefix}nn1_accuracy"] == (sample.images[f"{prefix}kstar"] > 1).mean()
+        assert sample.scores[f"{prefix}gamma_true"] == pytest.approx(float(skew(np.concatenate(sampled))), rel=1e-9)
+
+
+def test_a_sample_says_so_and_counts_its_small_classes():
+    images, labels = pool()
+    assert clipkstar.kstar(images, labels, queries=60).notices == (
+        "k* of a sample: 60 of 383 images, each against all of them.",
+        "classes of fewer than 20 sampled images, whose γ is mostly noise: 3.",
+        "classes of fewer than 50 images, left out of gamma_approx_n50: 1.",
+    )
+
+
+def test_classes_without_a_sampled_image_are_null():
+    # 40 of 383: 20.9, 12.5, 6.3 and 0.3 images; the two missing after rounding down go to the first and the second.
+    images, labels = pool()
+    found = clipkstar.kstar(images, labels, queries=40)
+    assert found.classes["n_queries"].to_list() == [21, 13, 6, 0]
+    assert found.classes["n_images"].to_list() == [200, 120, 60, 3]
+    of_numbers = [name for name in found.classes.columns if name not in ("class", "name", "n_images", "n_queries")]
+    assert len(of_numbers) == 16
+    assert found.classes.select(of_numbers).row(3) == (None,) * 16
+    assert None not in found.classes.select("kstar_mean", "gamma", "pattern", "nn1_accuracy").rows()[:3]
+    assert found.scores["kstar_mean"] == pytest.approx(found.classes["kstar_mean"][:3].mean(), rel=1e-12)
+    assert (found.scores["gamma_undefined"], found.scores["singleton_classes"]) == (0, 0)
+
+
+def test_one_image_is_a_sample():
+    images, labels = pool()
+    found, full = clipkstar.kstar(images, labels, queries=1), clipkstar.kstar(images, labels)
+    assert found.images.equals(full.images[found.images["row"].to_list()])
+    assert (found.queries, found.images.height, found.intervals) == (1, 1, {})
+    assert found.scores["gamma_approx"] is found.scores["gamma_true"] is None
+
+
+@pytest.mark.parametrize("queries", [383, 384, 10**9])
+def test_a_sample_of_all_images_or_more_is_no_sample(queries):
+    images, labels = pool()
+    found, full = clipkstar.kstar(images, labels, queries=queries), clipkstar.kstar(images, labels)
+    assert (found.scores, found.intervals, found.notices) == (full.scores, full.intervals, full.notices)
+    assert found.images.equals(full.images)
+    assert found.classes.equals(full.classes)
+    assert found.queries is None
+
+
+def test_class_means_of_samples_are_those_of_all_images_on_average():
+    images, labels = pool(sizes=(200, 120, 60))
+    sizes, n_samples = np.array([200, 120, 60]), 60
+    quotas = np.array([20, 12, 6])
+    generator = np.random.default_rng(1)
+    by_sample = []
+    for _ in range(n_samples):
+        chosen = [generator.choice(np.flatnonzero(labels == label), quotas[label], replace=False) for label in range(3)]
+        queries = np.sort(np.concatenate(chosen))
+        kstar = search_impostors(images, labels, queries=queries)["euclidean"].kstar
+        by_sample.append(class_statistics(kstar, labels[queries], sizes).mean)
+    full = class_statistics(search_impostors(images, labels)["euclidean"].kstar, labels, sizes)
+    # Standard error of a mean of m of n without replacement: s √((1 - m/n)/m), s² = σ² n/(n - 1); then of n_samples.
+    errors = full.std * np.sqrt(sizes / (sizes - 1) * (1 - quotas / sizes) / quotas / n_samples)
+    assert (np.abs(np.mean(by_sample, axis=0) - full.mean) < 4 * errors).all()
+    assert np.std(by_sample, axis=0, ddof=1) == pytest.approx(errors * np.sqrt(n_samples), rel=0.5)
+
+
+def test_intervals_of_samples_are_wider_on_average():
+    widths = {name: [] for name in ("kstar_mean", "nn1_accuracy", "gamma_approx", "gamma_true")}
+    for seed in range(5):
+        images, labels = pool(seed, sizes=(200, 200, 200))
+        found = [clipkstar.kstar(images, labels, distances="euclidean", queries=n).intervals for n in (120, None)]
+        for name, pair in widths.items():
+            pair.append([limits[name][1] - limits[name][0] for limits in found])
+    for name, pairs in widths.items():
+        sampled, full = np.mean(pairs, axis=0)
+        assert sampled > 1.1 * full, name
 
 
 def test_unknown_distances_and_none_are_refused():

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import skew
 
 import clipkstar
 from clipkstar.jackknife import N_GROUPS, class_groups, interval
@@ -73,9 +74,40 @@ def test_intervals_of_scores_and_classes_are_those_of_brute_force_replicates():
             assert all(math.isfinite(end) for end in ends)
 
 
-def test_without_intervals_the_scores_are_the_same_and_the_columns_null():
+def test_intervals_of_a_sample_are_those_of_brute_force_replicates():
+    # Without a group, the sampled images that stay are compared with all images that stay.
+    points, labels = _clouds(240, 4)
+    found = clipkstar.kstar(points, labels, distances="euclidean", queries=100)
+    queries, groups = found.images["row"].to_numpy(), class_groups(labels)
+    replicates = []
+    for group in range(N_GROUPS):
+        kept = groups != group
+        asked = np.flatnonzero(np.isin(np.flatnonzero(kept), queries))
+        kstar = search_impostors(points[kept], labels[kept], queries=asked)["euclidean"].kstar
+        sizes = np.bincount(labels[kept])
+        replicates.append((kstar / sizes[labels[kept][asked]], kstar > 1, labels[kept][asked]))
+    means = [np.mean([fractions[of == label].mean() for label in range(4)]) for fractions, _, of in replicates]
+    gammas = [[float(skew(fractions[of == label])) for label in range(4)] for fractions, _, of in replicates]
+    expected = {
+        "kstar_mean": interval(found.scores["kstar_mean"], means, low=0, high=1),
+        "nn1_accuracy": interval(found.scores["nn1_accuracy"], [right.mean() for _, right, _ in replicates], high=1),
+        "gamma_approx": interval(found.scores["gamma_approx"], [np.mean(values) for values in gammas]),
+        "gamma_true": interval(found.scores["gamma_true"], [float(skew(fractions)) for fractions, _, _ in replicates]),
+    }
+    assert found.intervals.keys() == expected.keys()
+    for name, limits in expected.items():
+        assert found.intervals[name] == pytest.approx(limits, abs=1e-9), name
+    for label in range(4):
+        limits = interval(found.classes["gamma"][label], [values[label] for values in gammas])
+        assert found.classes.select("gamma_low", "gamma_high").row(label) == pytest.approx(limits, abs=1e-9)
+
+
+def test_without_intervals_the_scores_are_the_same_but_for_null_and_n50_and_the_columns_null():
     points, labels = _clouds(120, 3)
     with_them, without = clipkstar.kstar(points, labels), clipkstar.kstar(points, labels, intervals=False)
-    assert without.scores == with_them.scores
+    assert without.scores == {name: with_them.scores[name] for name in without.scores}
+    names = ("kstar_mean_null", "gamma_approx_null", "gamma_approx_null_sd", "gamma_approx_z", "gamma_approx_n50")
+    left_out = {prefix + name for prefix in ("", "cosine_") for name in names}
+    assert with_them.scores.keys() - without.scores.keys() == left_out
     assert not without.intervals
     assert without.classes["gamma_low"].null_count() == 3

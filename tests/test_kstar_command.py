@@ -24,6 +24,8 @@ call = test_cli.call
 GENERATOR = np.random.default_rng(0)
 NAMES = np.repeat(["cat", "dog", "eel"], 20)
 IMAGES = (GENERATOR.normal(size=(60, 4)) + (NAMES == "cat")[:, None]).astype(np.float32)
+SMALL = "clipkstar: classes of fewer than 50 images, left out of gamma_approx_n50: 3.\n"
+"""What is said of these."""
 
 
 @pytest.fixture
@@ -56,8 +58,9 @@ def record(result):
     return {
         "scores": result.scores,
         "intervals": {name: list(limits) for name, limits in result.intervals.items()},
-        "n_images": result.images.height,
+        "n_images": len(IMAGES),
         "n_classes": result.classes.height,
+        "queries": result.queries,
     }
 
 
@@ -70,7 +73,7 @@ def record(result):
 )
 def test_every_kind_of_input_gives_the_result_of_the_arrays(files, inputs, call, expected):
     said = call(f"kstar {files} --json --out out")
-    assert (said.code, said.err) == (0, "clipkstar: written: out\n")
+    assert (said.code, said.err) == (0, SMALL + "clipkstar: written: out\n")
     assert strict(said.out) == strict(Path("out/kstar.json").read_text()) == record(expected)
     assert pl.read_parquet("out/images.parquet").equals(expected.images)
     assert pl.read_parquet("out/classes.parquet").equals(expected.classes)
@@ -87,7 +90,7 @@ def test_integer_labels_are_classes_in_the_order_of_numbers(inputs, call):
 
 def test_labels_given_twice_are_taken_from_their_own_file_and_that_is_said(inputs, call):
     Path("other.txt").write_text("a\nb\n" * 30)
-    said = call("kstar x.npz --labels other.txt --json")
+    said = call("kstar x.npz --labels other.txt --json --no-intervals")
     assert (said.code, said.err) == (0, "clipkstar: 'x.npz' has labels too; those of 'other.txt' are used.\n")
     assert strict(said.out)["n_classes"] == 2
 
@@ -131,6 +134,16 @@ def test_every_option_reaches_the_function(options, wanted, inputs, call, expect
     assert got == defaults | {"device": "auto"} | wanted
 
 
+def test_a_sample_is_that_of_the_function_and_said(inputs, call):
+    said = call("kstar x.npz --queries 12 --json --out out")
+    sample = clipkstar.kstar(IMAGES, NAMES, queries=12)
+    assert strict(said.out) == strict(Path("out/kstar.json").read_text()) == record(sample)
+    assert (strict(said.out)["queries"], strict(said.out)["n_images"]) == (12, 60)
+    assert said.err == "".join(f"clipkstar: {notice}\n" for notice in sample.notices) + "clipkstar: written: out\n"
+    assert sample.notices[0] == "k* of a sample: 12 of 60 images, each against all of them."
+    assert call("kstar x.npz --queries 12 --no-intervals").code == 0
+
+
 def test_notices_go_to_stderr_and_the_table_to_stdout(inputs, call, expected, monkeypatch):
     monkeypatch.setattr(api, "kstar", lambda *_, **__: replace(expected, notices=("one.", "two.")))
     said = call("kstar x.npz")
@@ -140,7 +153,7 @@ def test_notices_go_to_stderr_and_the_table_to_stdout(inputs, call, expected, mo
     assert lines[1] == "class n k*/n γ pattern 1-NN %"
     assert {line.split()[0] for line in lines[3:6]} == {"cat", "dog", "eel"}
     assert lines[6] == "score euclidean cosine"
-    assert [line.split()[0] for line in lines[8:19]] == [name for name in expected.scores if "cosine" not in name]
+    assert [line.split()[0] for line in lines[8:24]] == [name for name in expected.scores if "cosine" not in name]
 
 
 def test_the_earlier_output_and_picture_are_replaced(inputs, call, expected):
@@ -149,7 +162,8 @@ def test_the_earlier_output_and_picture_are_replaced(inputs, call, expected):
     assert call(f"{command} --labels other.txt").code == 0
     picture = Path("pictures/kstar.svg").read_text()
     said = call(command)
-    assert said == Said(code=0, out=said.out, err="clipkstar: written: out\nclipkstar: drawn: pictures/kstar.svg\n")
+    told = SMALL + "clipkstar: written: out\nclipkstar: drawn: pictures/kstar.svg\n"
+    assert said == Said(code=0, out=said.out, err=told)
     assert strict(Path("out/kstar.json").read_text()) == record(expected)
     assert ">eel<" in Path("pictures/kstar.svg").read_text() != picture
     assert files_below(Path("pictures")) == ["kstar.svg"]
@@ -365,7 +379,7 @@ def test_a_disk_that_gets_full_does_not_lose_the_result(inputs, call, expected):
         said = call("kstar x.npz --json --out out")
     assert said.code == 2
     assert strict(said.out) == record(expected)
-    assert said.err.startswith("clipkstar: the folder 'out' cannot be written (")
+    assert said.err.startswith(SMALL + "clipkstar: the folder 'out' cannot be written (")
     assert files_below(Path("out")) == []
 
 
@@ -385,6 +399,6 @@ def test_help_says_what_the_files_hold(call):
 def test_the_installed_command_measures_in_a_process_of_its_own(inputs, expected):
     command = [CLIPKSTAR, "kstar", "x.npy", "--labels", "y.csv", "--json", "--out", "out", "--plot", "k.html"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (0, "clipkstar: written: out\nclipkstar: drawn: k.html\n")
+    assert (done.returncode, done.stderr) == (0, SMALL + "clipkstar: written: out\nclipkstar: drawn: k.html\n")
     assert strict(done.stdout) == json.loads(Path("out/kstar.json").read_text()) == record(expected)
     assert Path("k.html").stat().st_size > 100_000

@@ -57,8 +57,23 @@ def test_the_tables_and_the_record_come_back_as_they_were(result, tmp_path):
         "intervals": {name: list(limits) for name, limits in result.intervals.items()},
         "n_images": 60,
         "n_classes": 3,
+        "queries": None,
     }
     assert len(result.intervals) >= 8
+
+
+def test_the_record_of_a_sample_counts_the_sample_and_all_images(tmp_path):
+    generator = np.random.default_rng(0)
+    found = clipkstar.kstar(generator.normal(size=(60, 4)), np.repeat(["a", "b", "c"], 20), queries=12)
+    kstar_files.write(tmp_path, found)
+    assert {name: read(tmp_path)[name] for name in ("n_images", "n_classes", "queries")} == {
+        "n_images": 60,
+        "n_classes": 3,
+        "queries": 12,
+    }
+    assert pl.read_parquet(tmp_path / "images.parquet").equals(found.images)
+    assert pl.read_parquet(tmp_path / "images.parquet").height == 12
+    assert pl.read_parquet(tmp_path / "classes.parquet")["n_queries"].to_list() == [4, 4, 4]
 
 
 def test_an_undefined_score_is_null(smaller, tmp_path):

@@ -198,12 +198,15 @@ def test_small_classes_and_classes_of_one_image_are_noticed():
     assert found.notices == (
         "classes of one image only, whose γ and pattern are null: 2.",
         "classes of fewer than 20 images, whose γ is mostly noise: 2.",
+        "classes of fewer than 50 images, left out of gamma_approx_n50: 5.",
     )
 
 
 def test_large_classes_need_no_notice():
     generator = np.random.default_rng(3)
-    assert measured(held(generator.normal(size=(40, 3)), np.repeat([0, 1], 20), ("a", "b"))).notices == ()
+    twenty = held(generator.normal(size=(40, 3)), np.repeat([0, 1], 20), ("a", "b"))
+    assert measured(twenty, metric_of(("euclidean",), intervals=False)).notices == ()
+    assert measured(held(generator.normal(size=(100, 3)), np.repeat([0, 1], 50), ("a", "b"))).notices == ()
 
 
 def test_each_distance_declares_its_scores_with_its_prefix():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import skew
 
 from clipkstar import skewness
 from clipkstar.skewness import CLUSTERED_BELOW, FRACTURED_ABOVE, gamma, gamma_anchored, mean_defined, pattern
@@ -87,7 +88,7 @@ def test_patterns_of_two_levels_by_hand(kstar, name):
 
 
 @pytest.mark.parametrize(
-    "skew, name",
+    "value, name",
     [
         (0.5, "overlapped"),
         (math.nextafter(0.5, 1), "fractured"),
@@ -96,10 +97,10 @@ def test_patterns_of_two_levels_by_hand(kstar, name):
         (0.0, "overlapped"),
     ],
 )
-def test_pattern_thresholds_are_strict(skew, name):
+def test_pattern_thresholds_are_strict(value, name):
     # γ is given, so that it lies exactly on the threshold and one rounding step beyond.
-    classes = skewness.class_statistics(np.array([1, 2, 3]), np.zeros(3, dtype=np.int64), 1)
-    assert skewness.patterns(replace(classes, gamma=np.array([skew]))) == [name]
+    classes = skewness.class_statistics(np.array([1, 2, 3]), np.zeros(3, dtype=np.int64), np.array([3]))
+    assert skewness.patterns(replace(classes, gamma=np.array([value]))) == [name]
 
 
 def test_gamma_of_one_image_apart_reaches_the_bound():
@@ -157,6 +158,101 @@ def test_gamma_of_the_pool_follows_from_the_moments_of_the_classes(classes):
         assert found == pytest.approx(third / second**1.5, rel=1e-7, abs=1e-7)
 
 
+sampled_class = st.integers(2, 30).flatmap(
+    lambda n: st.tuples(
+        st.just(n),
+        st.one_of(
+            st.lists(st.integers(1, n), min_size=1, max_size=n),
+            # all k* equal, at whatever level
+            st.tuples(st.integers(1, n), st.integers(1, n)).map(lambda pair: [pair[0]] * pair[1]),
+        ),
+    )
+)
+"""n_c, and k* of some or all images of the class."""
+
+
+def statistics_of(classes):
+    """ClassStatistics of (n_c, k* of the images measured) of every class, with the images shuffled."""
+    labels = np.repeat(np.arange(len(classes)), [len(kstar) for _, kstar in classes])
+    kstar = np.concatenate([np.array(kstar, dtype=np.int64) for _, kstar in classes])
+    order = np.random.default_rng(0).permutation(len(labels))
+    return skewness.class_statistics(kstar[order], labels[order], np.array([n for n, _ in classes]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(sampled_class, min_size=1, max_size=6))
+def test_gamma_of_the_pool_follows_from_the_statistics_of_all_classes(classes):
+    # Γ = Σ w(γσ³ + 3σ²d + d³) / [Σ w(σ² + d²)]^1.5, w = n/N, d = μ_c - μ, n and N counting the images measured; where γ
+    # is undefined σ is 0 and γσ³ with it.
+    found = statistics_of(classes)
+    pool = np.concatenate([np.array(kstar) / n for n, kstar in classes])
+    weights = found.n_measured / len(pool)
+    away = found.mean - weights @ found.mean
+    cubes = np.where(np.isnan(found.gamma), 0, found.gamma * found.std**3)
+    third = weights @ (cubes + 3 * found.std**2 * away + away**3)
+    second = weights @ (found.std**2 + away**2)
+    assert weights @ found.mean == pytest.approx(pool.mean(), rel=1e-12)
+    assert second == pytest.approx(pool.var(), rel=1e-9, abs=1e-15)
+    of_pool = skewness.skewness(pool)
+    if of_pool is None:
+        assert third == pytest.approx(0, abs=1e-15)
+    else:
+        assert third / second**1.5 == pytest.approx(of_pool, rel=1e-7, abs=1e-7)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(sampled_class, min_size=1, max_size=6))
+def test_the_statistics_of_many_classes_are_those_of_each_by_numpy_and_scipy(classes):
+    found = statistics_of(classes)
+    for row, (n, kstar) in enumerate(classes):
+        fractions = np.array(kstar) / n
+        assert (found.n_images[row], found.n_measured[row]) == (n, len(kstar))
+        assert (found.lowest[row], found.highest[row]) == (min(kstar), max(kstar))
+        assert found.mean[row] == pytest.approx(fractions.mean(), rel=1e-12)
+        assert found.std[row] == pytest.approx(fractions.std(), rel=1e-9, abs=1e-15)
+        assert found.nn1_accuracy[row] == pytest.approx(np.mean(np.array(kstar) > 1), rel=1e-12)
+        expected = math.nan if len(set(kstar)) == 1 else skew(fractions)
+        assert found.gamma[row] == pytest.approx(expected, rel=1e-8, abs=1e-8, nan_ok=True)
+        assert found.gamma_anchored[row] == pytest.approx(skew([*fractions, 0.0, 1.0]), rel=1e-9, abs=1e-9)
+
+
+def test_a_class_of_which_no_image_was_measured_has_no_statistics():
+    # 5 and 4 images; 2 of the first were measured, k*/n = 1/5 and 3/5; none of the second, and the third has none.
+    found = skewness.class_statistics(np.array([1, 3]), np.array([0, 0]), np.array([5, 4, 0]))
+    assert found.n_images.tolist() == [5, 4, 0]
+    assert found.n_measured.tolist() == [2, 0, 0]
+    for name, value in {"mean": 0.4, "std": 0.2, "nn1_accuracy": 0.5, "gamma": 0.0}.items():
+        assert skewness.defined(getattr(found, name)) == [pytest.approx(value, abs=1e-12), None, None]
+    assert skewness.patterns(found) == ["overlapped", None, None]
+    assert skewness.notebook_gammas(found)[1:] == [None, None]
+
+
+def test_one_measured_image_of_a_class_has_a_level_but_neither_gamma_nor_pattern():
+    found = skewness.class_statistics(np.array([3]), np.array([0]), np.array([4]))
+    assert (found.mean.tolist(), found.std.tolist()) == ([0.75], [0.0])
+    assert skewness.defined(found.gamma) == skewness.patterns(found) == [None]
+
+
+def test_gammas_of_the_notebook_reward_perfect_and_impostor_classes():
+    classes = [
+        (4, [1, 2, 4, 4]),  # -30 / 27^1.5 = -0.214, as above
+        (5, [1, 1, 1, 5, 5]),  # two in five: 0.2 / sqrt(0.24) = 0.408
+        (3, [3, 3, 3]),  # perfect: the smallest of the others
+        (2, [1, 1]),  # all impostors: 0
+        (4, [2, 2, 2, 2]),  # equal in between: none
+        (1, [1]),  # one image: none
+    ]
+    smallest = -30 / 27**1.5
+    found = skewness.notebook_gammas(statistics_of(classes))
+    assert found[:2] == pytest.approx([smallest, 0.2 / math.sqrt(0.24)], rel=1e-9)
+    assert found[2] == found[0]
+    assert found[3:] == [0.0, None, None]
+
+
+def test_a_perfect_class_has_no_gamma_of_the_notebook_where_no_other_class_has_one():
+    assert skewness.notebook_gammas(statistics_of([(3, [3, 3, 3]), (2, [1, 1]), (2, [2, 2])])) == [None, 0.0, None]
+
+
 def test_skewness_of_equal_values_is_undefined():
     assert skewness.skewness(np.full(7, 0.1)) is None
 
@@ -169,8 +265,8 @@ def test_mean_defined_leaves_out_what_is_undefined():
 
 def names_of(gammas):
     """How many are fractured, overlapped, clustered."""
-    above = sum(skew > FRACTURED_ABOVE for skew in gammas)
-    below = sum(skew < CLUSTERED_BELOW for skew in gammas)
+    above = sum(value > FRACTURED_ABOVE for value in gammas)
+    below = sum(value < CLUSTERED_BELOW for value in gammas)
     return above, len(gammas) - above - below, below
 
 

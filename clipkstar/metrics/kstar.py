@@ -33,27 +33,35 @@ INTERVAL_RANGES = {
 def measure_kstar(
     embeddings: Embeddings, neighbors: Neighbors, distances: tuple[Distance, ...], *, intervals: bool
 ) -> Measured:
-    """Measure the k* structure under the distances named.
+    """Measure the k* structure under the distances named, of the images that `neighbors` is asked for.
 
     images: kstar, impostor_row (row number in the data set). classes: one row per class name, null where a class has
     no image, or one image only. intervals: of kstar_mean, nn1_accuracy, gamma_approx, gamma_true and each class's γ,
-    by the jackknife. Raises InputError as `neighbors.search_impostors`.
+    by the jackknife; with them come the permutation null and gamma_approx_n50.
+    Raises InputError as `neighbors.search_impostors`.
     """
+    import numpy as np
     import polars as pl
 
     from clipkstar.jackknife import class_groups
     from clipkstar.skewness import class_statistics
 
-    groups = class_groups(embeddings.labels) if intervals else None
+    labels, asked = embeddings.labels, neighbors.asked
+    groups = class_groups(labels) if intervals else None
+    sizes = np.bincount(labels, minlength=embeddings.n_classes)
     scores: dict[str, float | None] = {}
     limits: dict[str, tuple[float, float]] = {}
     images: dict[str, NDArray[np.int64]] = {}
-    tables = []
+    tables, notices = [], _notices(embeddings, neighbors, intervals=intervals)
     for distance, found in neighbors.search_impostors(distances, groups).items():
         prefix = PREFIXES[distance]
-        classes = class_statistics(found.kstar, embeddings.labels, embeddings.n_classes)
-        summary = summarize(found.kstar, embeddings.labels, classes)
-        of_scores, of_classes = jackknife(found, embeddings.labels, groups, summary, classes)
+        classes = class_statistics(found.kstar, labels[asked], sizes)
+        summary = summarize(found.kstar, labels[asked], classes)
+        of_scores, of_classes = jackknife(found, labels, asked, groups, summary, classes)
+        if intervals:
+            more, why = _beside(embeddings, neighbors, distance, summary["gamma_approx"])
+            summary |= more
+            notices += [sentence for sentence in why if sentence not in notices]
         images |= {f"{prefix}kstar": found.kstar, f"{prefix}impostor_row": embeddings.rows[found.positions]}
         scores |= {prefix + name: value for name, value in summary.items()}
         limits |= {prefix + name: value for name, value in of_scores.items()}
@@ -63,18 +71,24 @@ def measure_kstar(
         intervals=limits,
         images=pl.DataFrame(images),
         classes=pl.concat(tables, how="horizontal"),
-        notices=_notices(embeddings, intervals=intervals),
+        notices=tuple(notices),
     )
 
 
 def jackknife(
     found: Impostors,
     labels: NDArray[np.int64],
+    asked: NDArray[np.int64],
     groups: NDArray[np.int64] | None,
     scores: Mapping[str, float | None],
     classes: ClassStatistics,
 ) -> tuple[dict[str, tuple[float, float]], list[tuple[float, float] | None]]:
-    """Return the intervals of the scores that have one, and of each class's γ (None where undefined)."""
+    """Return the intervals of the scores that have one, and of each class's γ (None where undefined).
+
+    labels, groups: of all images. asked: positions of the images whose k* was found. scores, classes: theirs.
+    """
+    import numpy as np
+
     from clipkstar.jackknife import interval
     from clipkstar.skewness import class_statistics, defined
 
@@ -83,11 +97,13 @@ def jackknife(
         return {}, [None] * n_classes
     summaries, gammas = [], []
     for group, kstar in enumerate(found.kstar_without):
-        kept = groups != group
-        if (labels[kept] == labels[kept][0]).all():  # no impostor is left: nothing is defined without this group
+        others = labels[groups != group]
+        kept = groups[asked] != group
+        if (others == others[0]).all() or not kept.any():  # nothing is defined without this group
             return {}, [None] * n_classes
-        without = class_statistics(kstar[kept], labels[kept], n_classes)
-        summaries.append(summarize(kstar[kept], labels[kept], without))
+        of_kept = labels[asked[kept]]
+        without = class_statistics(kstar[kept], of_kept, np.bincount(others, minlength=n_classes))
+        summaries.append(summarize(kstar[kept], of_kept, without))
         gammas.append(defined(without.gamma))
     of_scores = {
         name: interval(scores[name], [summary[name] for summary in summaries], low=low, high=high)
@@ -95,6 +111,48 @@ def jackknife(
     }
     of_classes = [interval(*pair) for pair in zip(defined(classes.gamma), zip(*gammas, strict=True), strict=True)]
     return {name: limits for name, limits in of_scores.items() if limits is not None}, of_classes
+
+
+def _beside(
+    embeddings: Embeddings, neighbors: Neighbors, distance: Distance, gamma_approx: float | None
+) -> tuple[dict[str, float | None], list[str]]:
+    """Return what makes Γ′ readable, its permutation null and its value at one class size, and why some are None."""
+    from clipkstar.permutation_null import permutation_null
+
+    null = permutation_null(neighbors.search_nearest(distance), embeddings.labels, images=neighbors.asked)
+    spread = null.gamma_approx_sd
+    z = None
+    if gamma_approx is not None and null.gamma_approx is not None and spread:
+        z = (gamma_approx - null.gamma_approx) / spread
+    balanced, why = _gamma_approx_n50(embeddings, neighbors, distance)
+    found = {
+        "kstar_mean_null": null.kstar_mean,
+        "gamma_approx_null": null.gamma_approx,
+        "gamma_approx_null_sd": spread,
+        "gamma_approx_z": z,
+        "gamma_approx_n50": balanced,
+    }
+    return found, [sentence for sentence in (null.reason, why) if sentence]
+
+
+def _gamma_approx_n50(
+    embeddings: Embeddings, neighbors: Neighbors, distance: Distance
+) -> tuple[float | None, str | None]:
+    """Γ′ of class-balanced draws, k* found again inside each; None where fewer than two classes are large enough."""
+    import numpy as np
+
+    from clipkstar.balanced_sample import PER_CLASS, balanced_draws
+    from clipkstar.skewness import class_statistics, mean_defined
+
+    sizes = np.bincount(embeddings.labels)
+    n_small = int(((sizes > 0) & (sizes < PER_CLASS)).sum())
+    small = f"classes of fewer than {PER_CLASS} images, left out of gamma_approx_n50: {n_small}."
+    values = []
+    for draw in balanced_draws(embeddings.labels):
+        _, labels = np.unique(embeddings.labels[draw], return_inverse=True)
+        kstar = neighbors.search_impostors_among(draw, distance).kstar
+        values.append(mean_defined(class_statistics(kstar, labels, np.bincount(labels)).gamma))
+    return mean_defined(values), small if n_small else None
 
 
 def class_table(classes: ClassStatistics, gamma_intervals: Sequence[tuple[float, float] | None]) -> pl.DataFrame:
@@ -121,8 +179,9 @@ def class_table(classes: ClassStatistics, gamma_intervals: Sequence[tuple[float,
 
 
 def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: ClassStatistics) -> dict[str, float | None]:
-    """Scores of one distance from k* of every image and of every class; see SCORES for what each one says.
+    """Scores of one distance from k* of every image measured and of every class; see SCORES for what each one says.
 
+    kstar, labels: (n_measured,).
     Γ and nn1_accuracy are over all images: the image of a one-image class counts there with k*/n_c = 1 and k* = 1.
     """
     import numpy as np
@@ -139,7 +198,7 @@ def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: Clas
         "gamma_true": skewness.skewness(fractions),
         "gamma_approx_anchored": skewness.mean_defined(classes.gamma_anchored),
         "gamma_true_anchored": skewness.skewness(np.append(fractions, (0.0, 1.0))),
-        "gamma_undefined": float(((sizes >= 2) & np.isnan(classes.gamma)).sum()),
+        "gamma_undefined": float(((sizes >= 2) & (classes.n_measured >= 1) & np.isnan(classes.gamma)).sum()),
         "singleton_classes": float((sizes == 1).sum()),
         "fractured": float(patterns.count("fractured")),
         "overlapped": float(patterns.count("overlapped")),
@@ -147,23 +206,29 @@ def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: Clas
     }
 
 
-def _notices(embeddings: Embeddings, *, intervals: bool) -> tuple[str, ...]:
+def _notices(embeddings: Embeddings, neighbors: Neighbors, *, intervals: bool) -> list[str]:
     import numpy as np
 
     from clipkstar.jackknife import N_GROUPS
     from clipkstar.skewness import FEW_IMAGES
 
     sizes = np.bincount(embeddings.labels)
+    measured = np.bincount(embeddings.labels[neighbors.asked], minlength=len(sizes))
     singletons = int((sizes == 1).sum())
-    small = int(((sizes >= 2) & (sizes < FEW_IMAGES)).sum())
+    small = int(((sizes >= 2) & (measured < FEW_IMAGES)).sum())
     notices = []
+    if neighbors.queries is not None:
+        notices.append(
+            f"k* of a sample: {len(neighbors.asked)} of {embeddings.n_images} images, each against all of them."
+        )
     if singletons:
         notices.append(f"classes of one image only, whose γ and pattern are null: {singletons}.")
     if small:
-        notices.append(f"classes of fewer than {FEW_IMAGES} images, whose γ is mostly noise: {small}.")
+        of = "images" if neighbors.queries is None else "sampled images"
+        notices.append(f"classes of fewer than {FEW_IMAGES} {of}, whose γ is mostly noise: {small}.")
     if intervals and embeddings.n_images < N_GROUPS:
         notices.append(f"fewer than {N_GROUPS} images: k* scores have no intervals.")
-    return tuple(notices)
+    return notices
 
 
 SCORES = (
@@ -185,12 +250,21 @@ SCORES = (
 )
 """Of the primary (Euclidean) distance; the cosine ones have the same names after `cosine_`."""
 
+SCORES_WITH_INTERVALS = (
+    Score(name="kstar_mean_null", meaning="kstar_mean with labels permuted", better="none", low=0, high=1),
+    Score(name="gamma_approx_null", meaning="mean of Γ′ with labels permuted (200 times)", better="none"),
+    Score(name="gamma_approx_null_sd", meaning="standard deviation of Γ′ with labels permuted", better="none", low=0),
+    Score(name="gamma_approx_z", meaning="(Γ′ - its null) / standard deviation of the null", better="lower"),
+    Score(name="gamma_approx_n50", meaning="Γ′ with 50 images of each class, 5 draws", better="lower"),
+)
+"""Computed together with the intervals."""
+
 
 def metric_of(distances: tuple[Distance, ...], *, intervals: bool = True) -> Metric:
-    """Return the k* metric under the distances named, with or without intervals."""
+    """Return the k* metric under the distances named, with or without intervals, null and gamma_approx_n50."""
     return Metric(
         name="kstar",
-        version="1",
+        version="2",
         summary="how the images of each class lie together: k*, γ, Γ′, patterns",
         scores=tuple(
             replace(
@@ -199,7 +273,7 @@ def metric_of(distances: tuple[Distance, ...], *, intervals: bool = True) -> Met
                 meaning=score.meaning + (" (cosine distance)" if distance == "cosine" else ""),
             )
             for distance in distances
-            for score in SCORES
+            for score in SCORES + (SCORES_WITH_INTERVALS if intervals else ())
         ),
         compute=lambda embeddings, neighbors: measure_kstar(embeddings, neighbors, distances, intervals=intervals),
         source="Kotyan, Ueda, Vargas, arXiv 2312.04024; Kotyan, Chen, Vargas, arXiv 2408.09065",
