@@ -130,6 +130,7 @@ def _bounds(
     squares = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)[None, :]
     middle = squares - 2 * (left @ right.T)
     squares *= 8 * (left.shape[1] + 4) * (np.finfo(np.float64).eps / 2)
+    squares += np.finfo(np.float64).tiny  # what squares lose that are too small for float64
     return middle - squares, middle + squares
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from clipkstar.errors import InputError
 from clipkstar.full_float32 import full_float32
 from clipkstar.neighbors.engine import Engine
 from clipkstar.neighbors.points import DISTANCES, Distance, Points, survey
@@ -74,7 +75,10 @@ def search_impostors(
         distance: Points(source=image_embeddings, distance=distance, exponent=seen.exponent, lengths=seen.lengths)
         for distance in chosen
     }
-    pool = _Pool(labels=labels, groups=groups, queries=queries)
+    if queries is not None and not len(queries):
+        raise InputError("k* got no query; it needs the positions of some images, or None for all.")
+    codes = np.unique(labels, return_inverse=True)[1].reshape(-1)  # labels of any integers, such as -1
+    pool = _Pool(labels=codes, groups=groups, queries=queries)
     shared = len(chosen) > 1 and engine.backend != "faiss" and seen.length_spread <= EVEN_LENGTHS
     found: dict[Distance, Impostors] = {}
     import torch

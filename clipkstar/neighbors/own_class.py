@@ -73,7 +73,7 @@ class Threshold:
     @staticmethod
     def of(radius: Radius, view: View, device: str) -> Threshold:
         """Return the threshold of a radius; nobody is inside 0, everybody inside infinity."""
-        middle = np.where((radius.slack == 0) & (radius.middle == 0), -NEVER, np.maximum(radius.middle, REACHED))
+        middle = np.where(radius.exact == 0, -NEVER, np.maximum(radius.middle, REACHED))
         # Near the middle, V is off by its relative error and by its rounding to float32; twice that is more.
         slack = radius.slack + (2 * view.relative + 4 * FLOAT32_UNIT) * (np.abs(middle) + radius.slack)
         return Threshold(

@@ -7,15 +7,19 @@ Bound. With u the unit roundoff of float32, K the length of the rows, e_i ≥ |b
 - rounding moves the scalar product by at most |c_i·c_j - b_i·b_j| ≤ e_i a_j + a_i e_j;
 - accumulating K terms in float32, in whatever order, errs by at most γ (a_i a_j + q_i + q_j), γ = K u / (1 - K u)
   (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1; products of bfloat16 are exact in it);
+  four more terms cover the float32 comparisons that follow, and where such units cut sums off, u is theirs;
 - q, taken from c before it was rounded to b, is off by at most 2 u q_i + e_i a_i.
 So |V_ij - true| ≤ e⁺_i a_j + a_i e⁺_j + s_i + s_j with e⁺ = e + γ a / 2 and s = (γ + 2 u) q + e a. Part of e are the
 rounding of the centring (one unit of its type), of norms and unit vectors in float64, and of b. Where the product is
-rounded to bfloat16 once more, 2⁻⁸ |V_ij| come on top (unit roundoff 2⁻⁹, twice for the margin).
+rounded to bfloat16 once more, r |V_ij| come on top, r = v / (1 - v), v = 2⁻⁸ its unit roundoff. Units that flush tiny
+numbers to zero lose less than FLOOR, which every s holds too, the largest entry of all points being ½ … 1.
 All bounds are enlarged by MARGIN, which covers their own evaluation in float32.
 
 Cosine from the same product: with w = 1/|x|, -|x_i/|x_i| - x_j/|x_j||²/2 = w_i w_j (V_ij + (|x_i| - |x_j|)²/2),
-which cancels nothing. With m = |x| less a common value, the square errs by at most 8 u (m_i² + m_j²); the sum and the
-two products by a relative 6 u.
+which cancels nothing but what V_ij is off by: r |V_ij| ≤ r (a_i² + a_j²) becomes a part of s here. With m = |x| less
+a common value, the square errs by at most 8 u (m_i² + m_j²); the sum and the two products by a relative 6 u. That unit
+vectors are themselves rounded in float64 is covered by the same part of e as their norms, since by Dunkl and Williams
+(1964) |x/|x| - y/|y|| ≤ 4 |x - y| / (|x| + |y|).
 """
 
 from __future__ import annotations
@@ -42,8 +46,11 @@ RESIDENT_BYTES = 112 * 2**20
 DEVICE_BYTES = 16 * 2**30
 """The same on a GPU."""
 FLOAT32_UNIT = 2.0**-24
-BFLOAT16_UNIT = 2.0**-9
+BFLOAT16_UNIT = 2.0**-8
+TENSOR_CORE_UNIT = 2.0**-22
+"""In place of FLOAT32_UNIT where a GPU multiplies bfloat16: it aligns the terms of a sum and cuts them off."""
 MARGIN = 1.001
+FLOOR = 1e-30
 NEVER = -1e30
 """V of what must not be found: padding and, where impostors are sought, the own class. True V stay above -1e20."""
 
@@ -159,7 +166,7 @@ def _dtype(product: Product) -> torch.dtype:
 
 
 def n_extra(dtype: torch.dtype) -> int:
-    """Columns that hold q: one float32, or three bfloat16 whose sum is q to 2⁻²⁷."""
+    """Columns that hold q: one float32, or three bfloat16 whose sum is q to 2⁻²⁴."""
     return 3 if dtype == torch.bfloat16 else 1
 
 
@@ -196,8 +203,9 @@ def round_points(
     if body.dtype != dtype:
         error += torch.linalg.vector_norm(body - right[:, :dim], dim=1)
     length += error
-    terms = right.shape[1]
-    gamma = terms * FLOAT32_UNIT / (1 - terms * FLOAT32_UNIT)
+    terms = right.shape[1] + 4
+    unit = TENSOR_CORE_UNIT if dtype == torch.bfloat16 and device == "cuda" else FLOAT32_UNIT
+    gamma = terms * unit / (1 - terms * unit)
 
     def scalar(values: torch.Tensor) -> torch.Tensor:
         return torch.where(there, values, 0.0).to(device, torch.float32)
@@ -206,7 +214,7 @@ def round_points(
         right=right.to(device),
         length=scalar(length * MARGIN),
         error=scalar((error + gamma / 2 * length) * MARGIN),
-        offset=scalar(((gamma + 2 * FLOAT32_UNIT) * half_squares + error * length) * MARGIN + 1e-37),
+        offset=scalar(((gamma + 2 * FLOAT32_UNIT) * half_squares + error * length) * MARGIN + FLOOR),
         excess=scalar(lengths - centre.norm),
         weight=torch.where(there, 1 / lengths.clamp(min=1e-300), 1.0).to(device, torch.float32),
     )
@@ -242,7 +250,7 @@ def multiplies_bfloat16() -> bool:
 
 def relative_error(product: Product, device: str) -> float:
     """Relative part of the bound: the product rounded to bfloat16 on a CPU, nothing elsewhere."""
-    return 2 * BFLOAT16_UNIT if product == "bfloat16" and device == "cpu" else 0.0
+    return BFLOAT16_UNIT / (1 - BFLOAT16_UNIT) if product == "bfloat16" and device == "cpu" else 0.0
 
 
 def pick_product(engine: Engine) -> Product:
@@ -261,5 +269,6 @@ def _keeps_its_bound() -> bool:
     right[:, 256:] = left[:, :256] - right[:, :256]
     exact = left.double() @ right.double().T
     terms = left.double().abs() @ right.double().abs().T
-    allowed = 2 * BFLOAT16_UNIT * exact.abs() + left.shape[1] * FLOAT32_UNIT * terms
-    return bool(((torch.mm(left, right.T).double() - exact).abs() <= allowed).all())
+    found = torch.mm(left, right.T).double()
+    allowed = relative_error("bfloat16", "cpu") * found.abs() + left.shape[1] * FLOAT32_UNIT * terms
+    return bool(((found - exact).abs() <= allowed).all())

@@ -38,11 +38,16 @@ SETTLED = 1e30
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One distance, as it is read off a tile. derived: cosine from the product of the embeddings as they are."""
+    """One distance, as it is read off a tile.
+
+    derived: cosine from the product of the embeddings as they are. relative: the bound's part that grows with |V|.
+    relative_of_tile: that of the product from which V is derived.
+    """
 
     distance: Distance
     derived: bool
     relative: float
+    relative_of_tile: float
 
     def weight(self, points: Rounded) -> torch.Tensor:
         """Return the factor of each point in every V."""
@@ -59,7 +64,9 @@ class View:
     def parts(self, points: Rounded) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the bound's parts (n, 4) of each point, as the left and as the right one of a pair."""
         weight = self.weight(points)
-        offset = points.offset + (8 * FLOAT32_UNIT * points.excess.square() if self.derived else 0.0)
+        offset = points.offset
+        if self.derived:
+            offset = offset + 8 * FLOAT32_UNIT * points.excess.square() + self.relative_of_tile * points.length.square()
         left = torch.stack([points.error, points.length, offset, torch.ones_like(offset)], dim=1)
         right = torch.stack([points.length, points.error, torch.ones_like(offset), offset], dim=1)
         return left * (MARGIN * weight[:, None]), right * weight[:, None]
@@ -329,5 +336,6 @@ def _proposals(race: Race, panel: Panel, all_members: NDArray[np.int64]) -> Prop
 
 def view_of(distance: Distance, *, derived: bool, product: Product, device: str) -> View:
     """Return the view of a distance on products of one type."""
-    relative = relative_error(product, device) + (6 * FLOAT32_UNIT if derived else 0.0)
-    return View(distance=distance, derived=derived, relative=MARGIN * relative)
+    of_tile = MARGIN * relative_error(product, device)
+    relative = MARGIN * 6 * FLOAT32_UNIT if derived else of_tile
+    return View(distance=distance, derived=derived, relative=relative, relative_of_tile=of_tile)
