@@ -17,15 +17,19 @@ GROUP_SEED = 0
 CONFIDENCE = 0.95
 
 
-def class_groups(labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def class_groups(labels: NDArray[np.int64], sample: NDArray[np.int64] | None = None) -> NDArray[np.int64] | None:
     """Deal the images of each class, shuffled with a fixed seed, to N_GROUPS groups in turn.
 
-    labels: (n_images,). Returns (n_images,) int64 group numbers; None where there are fewer images than groups.
+    labels: (n_images,). sample: positions of the images whose k* is wanted; they are dealt first, then all others, so
+    that every group holds its share of both. Returns (n_images,) int64 group numbers; None where there are fewer images
+    (of the sample) than groups.
     """
-    if len(labels) < N_GROUPS:
+    if len(labels if sample is None else sample) < N_GROUPS:
         return None
     shuffled = np.random.default_rng(GROUP_SEED).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    rest = np.ones(len(labels), dtype=bool)
+    rest[slice(None) if sample is None else sample] = False
+    by_class = shuffled[np.lexsort((labels[shuffled], rest[shuffled]))]
     groups = np.empty(len(labels), dtype=np.int64)
     groups[by_class] = np.arange(len(labels)) % N_GROUPS
     return groups

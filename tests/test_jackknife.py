@@ -7,6 +7,7 @@ from scipy.stats import skew
 import clipkstar
 from clipkstar.jackknife import N_GROUPS, class_groups, interval
 from clipkstar.neighbors import search_impostors
+from clipkstar.rows import stratified_sample
 
 
 def _clouds(n_images, n_classes, seed=0):
@@ -74,11 +75,21 @@ def test_intervals_of_scores_and_classes_are_those_of_brute_force_replicates():
             assert all(math.isfinite(end) for end in ends)
 
 
+def test_a_sample_and_its_pool_are_both_dealt_evenly_to_the_groups():
+    labels = np.repeat(np.arange(10), 200)
+    sample = stratified_sample(labels, 100)
+    groups = class_groups(labels, sample)
+    assert np.bincount(groups[sample]).tolist() == [5] * N_GROUPS
+    assert np.bincount(groups).tolist() == [100] * N_GROUPS
+    assert class_groups(labels, sample[:19]) is None
+
+
 def test_intervals_of_a_sample_are_those_of_brute_force_replicates():
     # Without a group, the sampled images that stay are compared with all images that stay.
     points, labels = _clouds(240, 4)
     found = clipkstar.kstar(points, labels, distances="euclidean", queries=100)
-    queries, groups = found.images["row"].to_numpy(), class_groups(labels)
+    queries = found.images["row"].to_numpy()
+    groups = class_groups(labels, queries)
     replicates = []
     for group in range(N_GROUPS):
         kept = groups != group

@@ -47,7 +47,7 @@ def measure_kstar(
     from clipkstar.skewness import class_statistics
 
     labels, asked = embeddings.labels, neighbors.asked
-    groups = class_groups(labels) if intervals else None
+    groups = class_groups(labels, neighbors.queries) if intervals else None
     sizes = np.bincount(labels, minlength=embeddings.n_classes)
     scores: dict[str, float | None] = {}
     limits: dict[str, tuple[float, float]] = {}
@@ -132,7 +132,8 @@ def _beside(
         "gamma_approx_z": z,
         "gamma_approx_n50": balanced,
     }
-    return found, [sentence for sentence in (null.reason, why) if sentence]
+    reason = null.reason and f"{distance} distance: {null.reason}"
+    return found, [sentence for sentence in (reason, why) if sentence]
 
 
 def _gamma_approx_n50(
@@ -198,7 +199,7 @@ def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: Clas
         "gamma_true": skewness.skewness(fractions),
         "gamma_approx_anchored": skewness.mean_defined(classes.gamma_anchored),
         "gamma_true_anchored": skewness.skewness(np.append(fractions, (0.0, 1.0))),
-        "gamma_undefined": float(((sizes >= 2) & (classes.n_measured >= 1) & np.isnan(classes.gamma)).sum()),
+        "gamma_undefined": float(((classes.n_measured >= 2) & np.isnan(classes.gamma)).sum()),
         "singleton_classes": float((sizes == 1).sum()),
         "fractured": float(patterns.count("fractured")),
         "overlapped": float(patterns.count("overlapped")),
@@ -221,13 +222,16 @@ def _notices(embeddings: Embeddings, neighbors: Neighbors, *, intervals: bool) -
         notices.append(
             f"k* of a sample: {len(neighbors.asked)} of {embeddings.n_images} images, each against all of them."
         )
+        if missed := int(((sizes > 0) & (measured == 0)).sum()):
+            notices.append(f"classes without a sampled image, left out of every mean over classes: {missed}.")
     if singletons:
         notices.append(f"classes of one image only, whose γ and pattern are null: {singletons}.")
     if small:
         of = "images" if neighbors.queries is None else "sampled images"
         notices.append(f"classes of fewer than {FEW_IMAGES} {of}, whose γ is mostly noise: {small}.")
-    if intervals and embeddings.n_images < N_GROUPS:
-        notices.append(f"fewer than {N_GROUPS} images: k* scores have no intervals.")
+    if intervals and len(neighbors.asked) < N_GROUPS:
+        of = "images" if neighbors.queries is None else "sampled images"
+        notices.append(f"fewer than {N_GROUPS} {of}: k* scores have no intervals.")
     return notices
 
 

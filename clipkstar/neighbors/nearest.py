@@ -40,7 +40,7 @@ def search_nearest(
     peak = max(float(np.abs(image_embeddings[rows]).max()) for rows in chunks(*image_embeddings.shape))
     exponent = int(np.frexp(peak)[1]) if distance == "euclidean" else 0
     points = Points(source=image_embeddings, distance=distance, exponent=exponent, lengths=np.empty(0))
-    centre = points.rows(np.arange(0, n_images, -(-n_images // 4096))).mean(axis=0)
+    centre = _short_centre(points.rows(np.arange(0, n_images, -(-n_images // 4096))))
     asked = np.arange(n_images) if queries is None else queries
     step = max(1, BLOCK_BYTES // (4 * image_embeddings.shape[1]))
     found = [
@@ -51,6 +51,13 @@ def search_nearest(
         positions=np.concatenate([positions for _, positions in found]),
         squared_distances=np.maximum(np.ldexp(squared, 2 * exponent), 0).astype(np.float32),
     )
+
+
+def _short_centre(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return about the mean, in so few binary digits that embeddings on a grid stay on one and their ties stay ties."""
+    mean = rows.mean(axis=0)
+    step = 2.0 ** (int(np.frexp(np.abs(rows - mean).max())[1]) - 8)
+    return np.asarray(np.round(mean / step) * step)
 
 
 def _nearest_of(
