@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RUNS ?= runs
 
-.PHONY: demo test lint bench zoo data clean
+.PHONY: demo test lint bench notebooks zoo data clean
 
 demo: $(INSTALLED)
 	@$(BIN)/clipkstar eval --model tiny-p8 --pretrained stage1 --suite bundled --runs $(RUNS)
@@ -24,6 +24,10 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench
 
+# Executes notebooks/*.ipynb again and keeps their outputs.
+notebooks: $(INSTALLED)
+	$(BIN)/python -m notebooks.execute
+
 # Trains again what is missing of clipkstar/zoo (FORCE=1: everything), minutes per model.
 zoo: $(INSTALLED)
 	$(BIN)/python -m clipkstar.zoo.train $(if $(FORCE),--force)
@@ -39,5 +43,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) $(VENV); \
 	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; fi
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	$$uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test,zoo]'
+	$$uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[notebook,test,zoo]'
 	@touch $@
