@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from clipkstar.embeddings import Embeddings
 from clipkstar.errors import InputError
@@ -38,7 +38,7 @@ class KstarResult:
 
     scores: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]]
-    queries: int | None
+    queries: int | None = None
     images: pl.DataFrame
     classes: pl.DataFrame
     notices: tuple[str, ...]
@@ -83,11 +83,13 @@ def kstar(
     from clipkstar.environment import pick_device
     from clipkstar.measure import measure
     from clipkstar.metrics.kstar import metric_of
-    from clipkstar.neighbors import DISTANCES, Engine, Neighbors
+    from clipkstar.neighbors import DISTANCES, Backend, Engine, Neighbors
     from clipkstar.rows import stratified_sample
 
     if queries is not None and queries < 1:
         raise InputError(f"kstar got {queries} queries; it needs at least 1, or None for all images.")
+    if backend not in get_args(Backend):
+        raise InputError(f"kstar got the backend '{backend}'; it needs one of {', '.join(get_args(Backend))}.")
     chosen = (distances,) if isinstance(distances, str) else tuple(dict.fromkeys(distances))
     unknown = [distance for distance in chosen if distance not in DISTANCES]
     if unknown or not chosen:

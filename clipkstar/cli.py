@@ -117,7 +117,9 @@ def run_kstar(
     out: Annotated[Path | None, typer.Option(help="Folder for images.parquet, classes.parquet and kstar.json.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Picture of k* within each class: .png, .svg or .html.")] = None,
     distance: Annotated[list[str] | None, typer.Option(help="euclidean or cosine; repeatable. Default: both.")] = None,
-    no_intervals: Annotated[bool, typer.Option("--no-intervals", help="Leave intervals out, which is faster.")] = False,
+    no_intervals: Annotated[
+        bool, typer.Option("--no-intervals", help="Leave out intervals, the permutation null and gamma_approx_n50.")
+    ] = False,
     queries: Annotated[int | None, typer.Option(min=1, help="Find k* of a sample of N images.")] = None,
     backend: Annotated[Literal["auto", "torch", "faiss"], typer.Option(help="What searches.")] = "auto",
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where it searches.")] = "auto",

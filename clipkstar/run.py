@@ -20,7 +20,7 @@ IMAGE_COLUMNS = (
 """Order of the columns of images.parquet; columns of further metrics follow."""
 
 CLASS_COLUMNS = (
-    "class", "name", "n_images", "n_queries", "recall",
+    "class", "name", "n_images", "recall",
     "kstar_mean", "kstar_std", "gamma", "gamma_low", "gamma_high", "gamma_anchored", "pattern", "nn1_accuracy",
     "cosine_kstar_mean", "cosine_kstar_std", "cosine_gamma", "cosine_gamma_low", "cosine_gamma_high",
     "cosine_gamma_anchored", "cosine_pattern", "cosine_nn1_accuracy",

@@ -199,7 +199,7 @@ def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: Clas
         "gamma_true": skewness.skewness(fractions),
         "gamma_approx_anchored": skewness.mean_defined(classes.gamma_anchored),
         "gamma_true_anchored": skewness.skewness(np.append(fractions, (0.0, 1.0))),
-        "gamma_undefined": float(((classes.n_measured >= 2) & np.isnan(classes.gamma)).sum()),
+        "gamma_undefined": float(((sizes >= 2) & (classes.n_measured >= 1) & np.isnan(classes.gamma)).sum()),
         "singleton_classes": float((sizes == 1).sum()),
         "fractured": float(patterns.count("fractured")),
         "overlapped": float(patterns.count("overlapped")),
@@ -248,9 +248,9 @@ SCORES = (
     Score(name="gamma_true_anchored", meaning="Γ with 0 and 1 appended to the pool", better="lower"),
     Score(name="gamma_undefined", meaning="classes left out of Γ′: all k* equal", better="none", low=0),
     Score(name="singleton_classes", meaning="classes of one image, left out of Γ′", better="none", low=0),
-    Score(name="fractured", meaning="classes with γ > 0.5", better="lower", low=0),
+    Score(name="fractured", meaning="classes with γ > 0.5, or every k* = 1", better="lower", low=0),
     Score(name="overlapped", meaning="classes with γ from -0.5 to 0.5", better="none", low=0),
-    Score(name="clustered", meaning="classes with γ < -0.5", better="higher", low=0),
+    Score(name="clustered", meaning="classes with γ < -0.5, or every k* = n_c", better="higher", low=0),
 )
 """Of the primary (Euclidean) distance; the cosine ones have the same names after `cosine_`."""
 

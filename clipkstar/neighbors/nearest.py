@@ -68,7 +68,10 @@ def _nearest_of(
 
     def small(positions: NDArray[np.int64]) -> NDArray[np.float32]:
         # The mean is taken away (distances stay) so that float32 keeps its digits.
-        return np.ascontiguousarray(points.rows(positions) - centre, dtype=np.float32)
+        made = np.empty((len(positions), len(centre)), dtype=np.float32)
+        for rows in chunks(*made.shape):
+            made[rows] = points.rows(positions[rows]) - centre
+        return made
 
     n_images = len(points.source)
     best = faiss.ResultHeap(len(asked), min(LIST_LENGTH + 1, n_images))

@@ -124,7 +124,10 @@ def _bar_others(tile: torch.Tensor, block: Block, labels: NDArray[np.int64]) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class _Tally:
-    """Counts of one view while blocks come in: one threshold and one table of counts for each kind of radius."""
+    """Counts of one view while blocks come in: one threshold and one table of counts for each kind of radius.
+
+    groups: (n_images,) int64. membership: (n_groups, n_groups) float32, a row that counts into each group.
+    """
 
     thresholds: tuple[Threshold, ...]
     tables: tuple[NDArray[np.int32], ...]
@@ -135,7 +138,7 @@ class _Tally:
     def start(view: View, radii: Radii, groups: NDArray[np.int64] | None, device: str) -> _Tally:
         n_images = len(radii.nearest.position)
         known = np.zeros(n_images, dtype=np.int64) if groups is None else groups
-        membership = torch.eye(int(known.max()) + 1, device=device)[torch.from_numpy(known).to(device)]
+        membership = torch.eye(int(known.max()) + 1, device=device)
         radiuses = (radii.nearest,) if groups is None else (radii.nearest, radii.without_home)
         return _Tally(
             thresholds=tuple(Threshold.of(radius, view, device) for radius in radiuses),
@@ -157,7 +160,7 @@ class _Tally:
         values: V (n_images, n_others) float32. bound: (n_images,), how far they may be off. space: memory like values.
         """
         index = torch.from_numpy(images).to(values.device)
-        membership = self.membership[torch.from_numpy(others).to(values.device)]
+        membership = self.membership[torch.from_numpy(self.groups[others]).to(values.device)]
         for threshold, table in zip(self.thresholds, self.tables, strict=True):
             middle, slack = threshold.middle[index], threshold.slack[index] + bound
             low, high = (middle - slack)[:, None], (middle + slack)[:, None]

@@ -7,12 +7,12 @@ Bound. With u the unit roundoff of float32, K the length of the rows, e_i ≥ |b
 - rounding moves the scalar product by at most |c_i·c_j - b_i·b_j| ≤ e_i a_j + a_i e_j;
 - accumulating K terms in float32, in whatever order, errs by at most γ (a_i a_j + q_i + q_j), γ = K u / (1 - K u)
   (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1; products of bfloat16 are exact in it);
-  four more terms cover the float32 comparisons that follow, and where such units cut sums off, u is theirs;
+  four more terms cover the float32 comparisons that follow, and where tensor cores cut sums off, u is theirs;
 - q, taken from c before it was rounded to b, is off by at most 2 u q_i + e_i a_i.
 So |V_ij - true| ≤ e⁺_i a_j + a_i e⁺_j + s_i + s_j with e⁺ = e + γ a / 2 and s = (γ + 2 u) q + e a. Part of e are the
 rounding of the centring (one unit of its type), of norms and unit vectors in float64, and of b. Where the product is
-rounded to bfloat16 once more, r |V_ij| come on top, r = v / (1 - v), v = 2⁻⁸ its unit roundoff. Units that flush tiny
-numbers to zero lose less than FLOOR, which every s holds too, the largest entry of all points being ½ … 1.
+rounded to bfloat16 once more, r |V_ij| come on top, r = v / (1 - v), v = 2⁻⁸ its unit roundoff. Multipliers that flush
+tiny numbers to zero lose less than FLOOR, which every s holds too, the largest entry of all points being ½ … 1.
 All bounds are enlarged by MARGIN, which covers their own evaluation in float32.
 
 Cosine from the same product: with w = 1/|x|, -|x_i/|x_i| - x_j/|x_j||²/2 = w_i w_j (V_ij + (|x_i| - |x_j|)²/2),
@@ -249,8 +249,8 @@ def multiplies_bfloat16() -> bool:
 
 
 def relative_error(product: Product, device: str) -> float:
-    """Relative part of the bound: the product rounded to bfloat16 on a CPU, nothing elsewhere."""
-    return BFLOAT16_UNIT / (1 - BFLOAT16_UNIT) if product == "bfloat16" and device == "cpu" else 0.0
+    """Relative part of the bound: bfloat16 products are rounded to bfloat16 but on CUDA, which gives float32."""
+    return BFLOAT16_UNIT / (1 - BFLOAT16_UNIT) if product == "bfloat16" and device != "cuda" else 0.0
 
 
 def pick_product(engine: Engine) -> Product:

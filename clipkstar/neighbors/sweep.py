@@ -280,13 +280,14 @@ def _scan(
     around = slack[seeker, segment][:, None]
     if view.relative:
         around = around + view.relative * (cells.abs() - best[seeker, segment].abs()[:, None])
-    pair, place = ((cells + around >= reach[seeker][:, None]) & (cells > REACHED)).nonzero(as_tuple=True)
-    slots = seeker[pair] + seekers.panel.start
+    rivals = (cells + around >= reach[seeker][:, None]) & (cells > REACHED)
+    slots = seeker + seekers.panel.start
+    race.taken.index_add_(0, slots, rivals.sum(dim=1))
+    crowds = race.taken[slots] > CROWD
+    race.first[slots[crowds]] = race.second[slots[crowds]] = SETTLED
+    pair, place = (rivals & ~crowds[:, None]).nonzero(as_tuple=True)
     impostors = segment[pair] * others.panel.width + place + others.panel.start
-    _note(race, seekers, (slots, impostors, cells[pair, place], around.expand_as(cells)[pair, place]))
-    race.taken.index_add_(0, slots, torch.ones_like(slots))
-    crowded = slots[race.taken[slots] > CROWD]
-    race.first[crowded] = race.second[crowded] = SETTLED
+    _note(race, seekers, (slots[pair], impostors, cells[pair, place], around.expand_as(cells)[pair, place]))
 
 
 def _note(race: Race, seekers: Side, found: Found) -> None:
