@@ -67,8 +67,13 @@ def strangers(door: Door[Noun]) -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
     installed: list[EntryPoint] = [*entry_points(group=door.group)]
-    _refuse_duplicates(door, [*own_names(door), *(entry.name for entry in installed)])
+    refuse_duplicates(door, [*own_names(door), *(entry.name for entry in installed)])
     return {entry.name: entry for entry in installed}
+
+
+def is_known(door: Door[Noun], name: str) -> bool:
+    """Whether a noun of this project or of an installed package has the name; nothing is imported."""
+    return name in own_names(door) or name in strangers(door)
 
 
 def find(door: Door[Noun], wanted: str) -> list[Noun]:
@@ -80,7 +85,7 @@ def find_all(door: Door[Noun], wanted: Iterable[str]) -> list[Noun]:
     """Return the nouns of several names, files or folders, each once; two different ones of equal name are an error."""
     places = dict.fromkeys(place for name in wanted for place in _places(door, name))
     found = [_from_file(door, place) if isinstance(place, Path) else _by_name(door, place) for place in places]
-    _refuse_duplicates(door, [noun.name for noun in found])
+    refuse_duplicates(door, [noun.name for noun in found])
     return found
 
 
@@ -89,7 +94,7 @@ def _places(door: Door[Noun], wanted: str) -> list[str | Path]:
     path: Path = Path(wanted)
     if len(path.name) > LONGEST_NAME:
         raise InputError(f"the {door.noun} name '{wanted[:40]}…' is longer than a file's name can be; shorten it.")
-    if wanted in own_names(door) or wanted in strangers(door):
+    if is_known(door, wanted):
         return [wanted]
     if path.suffix == ".py" and path.is_file():
         return [path.parent.resolve() / path.name]
@@ -136,7 +141,7 @@ def _from_file(door: Door[Noun], path: Path) -> Noun:
     except (Exception, SystemExit) as error:  # the file is the user's: whatever it raises is said in one sentence
         raise InputError(f"{path} cannot be imported ({_reason(error)}); correct the file.") from error
     noun = _named(door, _attribute(door, module, str(path)), path.stem, str(path))
-    _refuse_duplicates(door, [*own_names(door), *strangers(door), noun.name])
+    refuse_duplicates(door, [*own_names(door), *strangers(door), noun.name])
     return noun
 
 
@@ -160,7 +165,8 @@ def _named(door: Door[Noun], noun: Noun, name: str, where: str) -> Noun:
     return noun
 
 
-def _refuse_duplicates(door: Door[Noun], names: Iterable[str]) -> None:
+def refuse_duplicates(door: Door[Noun], names: Iterable[str]) -> None:
+    """Raise InputError if a name is there twice."""
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InputError(f"there are two different {door.noun} entries named '{repeated[0]}'; rename one.")

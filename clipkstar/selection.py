@@ -6,9 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clipkstar.checkpoint import Checkpoint
-from clipkstar.discovery import FAMILIES, METRICS, TASKS, find, find_all, list_own, strangers
+from clipkstar.data.own_data import Columns, task_from
+from clipkstar.discovery import (
+    FAMILIES,
+    METRICS,
+    TASKS,
+    find,
+    find_all,
+    is_known,
+    list_own,
+    refuse_duplicates,
+    strangers,
+)
 from clipkstar.encoder import Family, Request
-from clipkstar.errors import UnknownNameError
+from clipkstar.errors import InputError, UnknownNameError
 from clipkstar.metric import Metric
 from clipkstar.task import Task
 
@@ -38,9 +49,13 @@ def select_checkpoint(request: Request) -> tuple[Family, Checkpoint]:
         raise UnknownNameError("model", error.name, {*error.known, *bundled}, lister=error.lister) from None
 
 
-def select_tasks(tasks: Sequence[str], suite: str | None) -> list[Task]:
-    """Return the tasks named by name, file or folder, then those of the suite; the core suite if nothing is named."""
-    found = find_all(TASKS, tasks)
+def select_tasks(tasks: Sequence[str], suite: str | None, columns: Columns | None = None) -> list[Task]:
+    """Return the tasks named by name, file, folder or own data, then those of the suite; core if nothing is named.
+
+    columns: of own data (clipkstar.data.own_data); None = the usual ones. Raises InputError where they are given and no
+    own data is named that they could be of.
+    """
+    found = _named_tasks(tasks, columns or Columns())
     if suite is None and not tasks:
         suite = DEFAULT_SUITE
     if suite is None:
@@ -50,6 +65,23 @@ def select_tasks(tasks: Sequence[str], suite: str | None) -> list[Task]:
     if not members and not any(suite in task.groups for task in found):
         raise UnknownNameError("suite", suite, {group for task in own for group in task.groups})
     return found + members
+
+
+def _named_tasks(wanted: Sequence[str], columns: Columns) -> list[Task]:
+    own_data = {name: None if is_known(TASKS, name) else task_from(name, columns) for name in wanted}
+    if columns != Columns() and not any(own_data.values()):
+        raise InputError(
+            "--image-column, --label-column and --split are for data files and hub:org/name; tasks name their own, so "
+            "leave them out."
+        )
+    if not any(own_data.values()):
+        return find_all(TASKS, wanted)
+    each = [[made] if made is not None else find(TASKS, name) for name, made in own_data.items()]
+    found = [task for tasks in each for task in tasks]
+    distinct = [task for position, task in enumerate(found) if task not in found[:position]]
+    known = [made.name for made in own_data.values() if made is not None and is_known(TASKS, made.name)]
+    refuse_duplicates(TASKS, [*known, *(task.name for task in distinct)])
+    return distinct
 
 
 def select_metrics(metrics: Sequence[str]) -> list[Metric]:

@@ -1,6 +1,7 @@
 """A task: one labelled image data set with the words to classify it by."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 BUILDERS = ("parquet", "webdataset", "imagefolder", "arrow")
@@ -35,13 +36,61 @@ class HubDataset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RepositoryFile:
+    """Words that stand in a text file of the data set's own repository, one a line, read at the images' revision."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenClipList:
+    """Words that open_clip ships: the name of a list in `open_clip.zero_shot_metadata`."""
+
+    name: str
+
+
+Words = tuple[str, ...] | RepositoryFile | OpenClipList
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSet:
+    """Another wording of a task's classes, such as one in another language; chosen by name.
+
+    class_names: in label order; None = the task's own. templates: with `{}` or `{c}` where the class name goes.
+    by_class: class name → its prompts, written out; goes before templates.
+    """
+
+    name: str
+    class_names: tuple[str, ...] | None = None
+    templates: tuple[str, ...] = ()
+    by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subgroups:
+    """Which part of the population an image comes from, for scores such as the accuracy of the worst region.
+
+    column: of the data set; each cell is a whole number, or an array of them with the one meant at `index`.
+    meaning: what the numbers stand for, such as "region".
+    """
+
+    column: str
+    index: int = 0
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One data set to evaluate on. To add one: a file `tasks/<name>.py` with `TASK = Task(name="<name>", …)`.
 
-    image_column, label_column: columns of the data set; labels are integers 0 … n_classes - 1.
+    image_column, label_column: columns of the data set; labels are integers 0 … n_classes - 1. Several image columns
+        are alternatives, of which the data set has one.
     class_names: the words for each label, in label order; None = the names of the label column's ClassLabel.
     templates: prompts with `{}` or `{c}` where the class name goes.
-    n_images: images in the split (checked whenever the task is opened); None = not known.
+    prompt_sets: further wordings to choose from.
+    n_images, n_classes: of the split (checked whenever the task is opened); None = not known.
+    subgroups: where the data set says which part of the population an image comes from.
+    main_score: the score that published tables give for this data set.
     source, license: where the images come from and under which terms.
     groups: suites this task belongs to, such as "core" or "bundled".
     """
@@ -49,11 +98,15 @@ class Task:
     name: str
     summary: str
     dataset: HubDataset
-    image_column: str = "image"
+    image_column: str | tuple[str, ...] = "image"
     label_column: str = "label"
-    class_names: tuple[str, ...] | None = None
-    templates: tuple[str, ...] = ("a photo of a {}.",)
+    class_names: Words | None = None
+    templates: Words = ("a photo of a {}.",)
+    prompt_sets: tuple[PromptSet, ...] = ()
     n_images: int | None = None
+    n_classes: int | None = None
+    subgroups: Subgroups | None = None
+    main_score: str = "top1"
     source: str = ""
     license: str = ""
     groups: tuple[str, ...] = ()

@@ -30,8 +30,8 @@ METRIC = Metric(name="{name}", version="1", summary="{summary}", scores=(), comp
 }
 OWN = {
     "task": ["cifar10", "digits", "emoji_fluent", "emoji_noto", "fashion_mnist_2k"],
-    "encoder family": ["fake", "open_clip", "zoo"],
-    "metric": ["kstar", "zero_shot"],
+    "encoder family": ["fake", "open_clip", "python", "timm", "transformers", "zoo"],
+    "metric": ["kstar", "subgroups", "zero_shot"],
 }
 AnyDoor = Door[Any]
 
@@ -353,7 +353,7 @@ def test_a_blank_name_is_unknown_and_runs_no_file_of_the_working_folder(
 @pytest.mark.parametrize(
     ("at", "wanted", "sentence"),
     [
-        (TASKS, "digit", "there is no task 'digit'; did you mean 'digits'?"),
+        (TASKS, "digit", "there is no task 'digit'; did you mean 'digits' or 'dtd'?"),
         (FAMILIES, "openclip", "there is no encoder family 'openclip'; did you mean 'open_clip'?"),
         (METRICS, "zeroshot", "there is no metric 'zeroshot'; did you mean 'zero_shot'?"),
     ],

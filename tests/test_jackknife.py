@@ -7,7 +7,7 @@ from scipy.stats import skew
 import clipkstar
 from clipkstar.jackknife import N_GROUPS, class_groups, interval
 from clipkstar.neighbors import search_impostors
-from clipkstar.rows import stratified_sample
+from clipkstar.stratified_sample import stratified_sample
 
 
 def _clouds(n_images, n_classes, seed=0):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipkstar.errors import InputError
-from clipkstar.prompts import distinct_prompts, render
+from clipkstar.prompts import distinct_prompts, prompts_by_name, prompts_of, render
 
 
 @pytest.mark.parametrize("slot", ["{}", "{c}"])
@@ -45,28 +45,48 @@ def test_a_template_without_a_slot_is_an_error() -> None:
 )
 def test_no_template_and_one_outside_a_tuple_are_errors(templates: Sequence[str], shown: str) -> None:
     with pytest.raises(InputError) as raised:
-        distinct_prompts(["cat", "dog"], templates)
+        prompts_of(["cat", "dog"], templates)
     assert str(raised.value) == (
         f"the templates are {shown}; they need to be a tuple of strings, such as ('a photo of a {{}}.',)."
     )
 
 
 def test_prompts_come_in_the_order_of_classes_and_then_templates() -> None:
-    prompts, by_class = distinct_prompts(["cat", "dog"], ["a {}", "the {}"])
+    prompts, by_class = distinct_prompts(prompts_of(["cat", "dog"], ["a {}", "the {}"]))
     assert prompts == ["a cat", "the cat", "a dog", "the dog"]
     assert by_class == [[0, 1], [2, 3]]
 
 
 def test_equal_class_names_share_their_prompts() -> None:
-    prompts, by_class = distinct_prompts(["crane", "cat", "crane"], ["a {}", "the {}"])
+    prompts, by_class = distinct_prompts(prompts_of(["crane", "cat", "crane"], ["a {}", "the {}"]))
     assert prompts == ["a crane", "the crane", "a cat", "the cat"]
     assert by_class == [[0, 1], [2, 3], [0, 1]]
 
 
 def test_equal_prompts_of_different_names_are_encoded_once() -> None:
-    prompts, by_class = distinct_prompts(["cat", "black cat"], ["a {}", "a black {}"])
+    prompts, by_class = distinct_prompts(prompts_of(["cat", "black cat"], ["a {}", "a black {}"]))
     assert prompts == ["a cat", "a black cat", "a black black cat"]
     assert by_class == [[0, 1], [1, 2]]
+
+
+def test_prompts_written_out_for_each_class_come_in_label_order_and_may_differ_in_number() -> None:
+    by_class = {"dog": ["a dog.", "barks"], "cat": ["a cat."]}
+    assert prompts_by_name(["cat", "dog"], by_class) == (("a cat.",), ("a dog.", "barks"))
+
+
+@pytest.mark.parametrize(
+    ("by_class", "sentence"),
+    [
+        ({"cat": ["a cat."]}, "the prompts have no class 'dog'; they need one of each of 2 class names."),
+        ({"cat": ["a"], "dog": []}, "the prompts of class 'dog' are []; they need to be a list of sentences."),
+        ({"cat": ["a"], "dog": "b"}, "the prompts of class 'dog' are 'b'; they need to be a list of sentences."),
+        ({"cat": [" "], "dog": ["b"]}, "the prompts of class 'cat' are [' ']; they need to be a list of sentences."),
+    ],
+)
+def test_a_class_without_prompts_is_an_error(by_class: dict[str, Sequence[str]], sentence: str) -> None:
+    with pytest.raises(InputError) as raised:
+        prompts_by_name(["cat", "dog"], by_class)
+    assert str(raised.value) == sentence
 
 
 words = st.text(alphabet="ab{}c ", max_size=5)
@@ -74,7 +94,7 @@ words = st.text(alphabet="ab{}c ", max_size=5)
 
 @given(names=st.lists(words, max_size=6), templates=st.lists(words.map(lambda text: f"{{c}}{text}"), min_size=1))
 def test_the_positions_lead_back_to_every_class_and_template(names: list[str], templates: list[str]) -> None:
-    prompts, by_class = distinct_prompts(names, templates)
+    prompts, by_class = distinct_prompts(prompts_of(names, templates))
     assert len(set(prompts)) == len(prompts)
     rests = [template.split("{c}")[1:] for template in templates]
     expected = [["".join(name + part for part in rest) for rest in rests] for name in names]
