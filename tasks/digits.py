@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clipkstar.task import HubDataset, Task
+from clipkstar.task import HubDataset, PromptSet, Task
 
 TASK = Task(
     name="digits",
@@ -15,6 +15,14 @@ TASK = Task(
         "a handwritten digit {c}.",
         "the digit {c}, written by hand.",
         "a grey picture of the digit {c}.",
+    ),
+    prompt_sets=(
+        PromptSet(name="plain", templates=("the number {c}.",)),
+        PromptSet(
+            name="de",
+            class_names=("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"),
+            templates=('ein Foto der Zahl: "{c}".', "eine handgeschriebene {c}."),
+        ),
     ),
     n_images=797,
     source="Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI (scikit-learn's copy of its test part)",
