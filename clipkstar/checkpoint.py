@@ -1,9 +1,11 @@
 """A checkpoint: one set of trained weights, by name."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 ResizeMode = Literal["shortest", "longest", "squash"]
+Activation = Literal["gelu", "quick_gelu"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,12 +17,24 @@ class Geometry:
         fill_color; squash = both sides to size.
     interpolation: "bicubic" or "bilinear", with antialias, as PIL does it.
     fill_color: 0 … 255, padding of "longest".
+    crop_fraction: in (0, 1], share of the resized picture's sides that the centre crop keeps (timm's crop_pct); the
+        picture is resized to `resized_size` instead of size.
+    crop_rounding: where a margin is odd, half a pixel is rounded "even" (torchvision, open_clip, timm) or "down"
+        (transformers).
     """
 
     size: tuple[int, int]
     resize_mode: ResizeMode = "shortest"
     interpolation: str = "bicubic"
     fill_color: int = 0
+    crop_fraction: float = 1.0
+    crop_rounding: Literal["even", "down"] = "even"
+
+    @property
+    def resized_size(self) -> tuple[int, int]:
+        """Height, width that the picture is resized to before the centre crop, rounded down as timm does."""
+        height, width = (math.floor(side / self.crop_fraction) for side in self.size)
+        return height, width
 
 
 def checkpoint_title(family: str, model: str, pretrained: str) -> str:
@@ -37,6 +51,7 @@ class Checkpoint:
     lineage: the training run or pretraining source that the weights descend from; statistics treat checkpoints of one
         lineage as one cluster.
     source: what the family needs to find the weights (a path, a repository); never recorded, it may name a machine.
+    activation: what the user says the weights were trained with; None = what their configuration says.
     summary: one line for lists, such as where the weights come from.
     notice: what was decided in resolving the names, in one sentence for the user; "" = nothing to say.
     """
@@ -47,6 +62,7 @@ class Checkpoint:
     lineage: str
     source: str = ""
     config_file: str | None = None
+    activation: Activation | None = None
     summary: str = ""
     notice: str = ""
 
@@ -70,3 +86,20 @@ class Identity:
     config_sha256: str
     geometry: Geometry | None
     activation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a list tells of a checkpoint; all of it is known without a download.
+
+    activation: None = it cannot be told. context_length: tokens. tokenizer: its name, and how it cleans prompts.
+    parameters: of the whole model; None = not counted, or a part of the architecture is described on the hub only.
+    cached: whether the weights are on this machine.
+    """
+
+    activation: Activation | None
+    geometry: Geometry
+    context_length: int
+    tokenizer: str
+    parameters: int | None
+    cached: bool

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from clipkstar.checkpoint import Checkpoint, Geometry, Identity
+from clipkstar.checkpoint import Activation, Checkpoint, Geometry, Identity, Listing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "amp_bf16", "amp_fp16", "bf16", "fp16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Space = Literal["output", "pre_projection"]
+"""output = what encode_image returns; pre_projection = the image embedding before its projection to where texts lie."""
 
 
 class Encoder(Protocol):
@@ -54,11 +56,13 @@ class Request:
 
     model: the name without its family prefix. pretrained: tag, abbreviation or file; None where not given.
     config_file: model config (JSON) of an architecture that the family does not know by name.
+    activation: what the user says the weights were trained with; None where not given.
     """
 
     model: str
     pretrained: str | None = None
     config_file: str | None = None
+    activation: Activation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,9 @@ class Family:
     identify: hashes the weights and config (this downloads them where they are not cached).
     load: checkpoint, device ("cpu", "cuda", "mps"), precision → encoder.
     checkpoints: every checkpoint that can be named without a file or a repository.
+    load_pre_projection: like load, in the space "pre_projection", where there is no text; None = no model has one.
+    describe: what a list tells of one of `checkpoints`, without download; the flag: whether parameters may be counted
+        by building the model without weights, which takes up to seconds; else only known counts are told.
     """
 
     name: str
@@ -79,3 +86,5 @@ class Family:
     identify: Callable[[Checkpoint], Identity]
     load: Callable[[Checkpoint, str, Precision], Encoder]
     checkpoints: Callable[[], tuple[Checkpoint, ...]]
+    load_pre_projection: Callable[[Checkpoint, str, Precision], Encoder] | None = None
+    describe: Callable[[Checkpoint, bool], Listing] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from clipkstar.checkpoint import Geometry
+    from clipkstar.data.rows import Rows
     from clipkstar.encoder import Pixels
-    from clipkstar.rows import Rows
 
     Prepare = Callable[[Image], NDArray[np.uint8]] | Callable[[Image], NDArray[np.float32]]
 
@@ -51,18 +52,13 @@ def decode(image_bytes: bytes, *, where: str) -> Image:
 
 def resizer(geometry: Geometry) -> Callable[[Image], NDArray[np.uint8]]:
     """Return a function from an RGB picture to (3, height, width) uint8: open_clip's own evaluation transform,
-    stopped before the values become floats.
+    stopped before the values become floats, with the geometry's own centre crop where open_clip has no such one.
     """
     import numpy as np
-    from open_clip.transform import image_transform
 
-    *steps, _to_tensor, _normalize = image_transform(
-        geometry.size,
-        is_train=False,
-        resize_mode=geometry.resize_mode,
-        interpolation=geometry.interpolation,
-        fill_color=geometry.fill_color,
-    ).transforms
+    steps = _transform(geometry, geometry.size)
+    if geometry.crop_fraction != 1 or geometry.crop_rounding != "even":
+        steps = [_transform(geometry, geometry.resized_size)[0], _center_crop(geometry)]
 
     def resize(image: Image) -> NDArray[np.uint8]:
         for step in steps:
@@ -70,6 +66,37 @@ def resizer(geometry: Geometry) -> Callable[[Image], NDArray[np.uint8]]:
         return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
     return resize
+
+
+def _transform(geometry: Geometry, size: tuple[int, int]) -> list[Callable[[Image], Image]]:
+    """Steps from picture to picture of open_clip's transform to a size; the first one resizes."""
+    from open_clip.transform import image_transform
+
+    steps: list[Callable[[Image], Image]]
+    *steps, _to_tensor, _normalize = image_transform(
+        size,
+        is_train=False,
+        resize_mode=geometry.resize_mode,
+        interpolation=geometry.interpolation,
+        fill_color=geometry.fill_color,
+    ).transforms
+    return steps
+
+
+def _center_crop(geometry: Geometry) -> Callable[[Image], Image]:
+    """Cut the middle out of a resized picture; "longest" is padded where it is smaller."""
+    from open_clip.transform import CenterCropOrPad
+
+    height, width = geometry.size
+
+    def crop_down(image: Image) -> Image:
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        return image.crop((left, top, left + width, top + height))
+
+    if geometry.crop_rounding == "down":
+        return crop_down
+    crop: Callable[[Image], Image] = CenterCropOrPad(geometry.size, fill=geometry.fill_color)
+    return crop
 
 
 def batches(rows: Rows, prepare: Prepare, batch_size: int) -> Iterator[Pixels]:
@@ -85,10 +112,9 @@ def batches(rows: Rows, prepare: Prepare, batch_size: int) -> Iterator[Pixels]:
     with ThreadPoolExecutor() as threads:
         waiting: deque[list[Future[Pixels]]] = deque()
         try:
-            for start in range(0, rows.n_images, batch_size):
-                positions = range(start, min(start + batch_size, rows.n_images))
-                images = rows.image_bytes(positions)
-                waiting.append([threads.submit(pixels, *item) for item in zip(positions, images, strict=True)])
+            positions = itertools.count()
+            for images in rows.image_batches(batch_size):
+                waiting.append([threads.submit(pixels, next(positions), content) for content in images])
                 if len(waiting) > BATCHES_AHEAD:
                     yield _stacked(waiting.popleft(), batch_size)
             while waiting:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clipkstar.causes import first_line
 from clipkstar.checkpoint import Checkpoint, Identity
 from clipkstar.encoder import Family, Precision, Request
 from clipkstar.errors import InputError
@@ -39,21 +41,39 @@ class InMemoryEncoder:
 
     @property
     def logit_scale(self) -> float:
-        """The model's own scale, 100 if it has none (it decides calibration only)."""
-        scale = getattr(self.model, "logit_scale", None)
-        return 100.0 if scale is None else float(scale.detach().exp())
+        """The exponential of the model's own logit_scale, as open_clip has it; 100 if it has none.
+
+        It decides calibration only. Raises InputError for what is no logarithm of a scale.
+        """
+        log_scale = getattr(self.model, "logit_scale", None)
+        if log_scale is None:
+            return 100.0
+        scale = float(_single(log_scale, "logit_scale").exp())
+        if not math.isfinite(scale):
+            raise InputError(
+                f"the model's logit_scale is {float(log_scale)}, whose exponential is not finite; it needs the "
+                "logarithm of the scale, such as 4.6052 for 100."
+            )
+        return scale
 
     @property
     def logit_bias(self) -> float | None:
         """The model's own bias."""
         bias = getattr(self.model, "logit_bias", None)
-        return None if bias is None else float(bias.detach())
+        return None if bias is None else float(_single(bias, "logit_bias"))
 
     def preprocess(self, image: Image) -> NDArray[np.float32]:
-        """One RGB picture through the caller's preprocessing."""
+        """One RGB picture through the caller's preprocessing; raises InputError if no array of numbers comes back."""
         import numpy as np
 
-        return np.asarray(self.transform(image), dtype=np.float32)
+        made = self.transform(image)
+        try:
+            return np.asarray(made, dtype=np.float32)
+        except (TypeError, ValueError, RuntimeError) as error:  # a dict, a ragged list, a tensor on a GPU or with grad
+            raise InputError(
+                f"the preprocessing returned a {type(made).__name__} that cannot be read as an array "
+                f"({first_line(error)}); it needs a CPU tensor or an array (3, height, width)."
+            ) from error
 
     def encode_images(self, pixels: Pixels) -> NDArray[np.float32]:
         """(n, 3, height, width) as preprocessed → (n, dim) float32."""
@@ -114,6 +134,21 @@ def precision_of(model: torch.nn.Module) -> Precision:
 def _resolve(request: Request) -> Checkpoint:
     tag = request.pretrained or "in-memory"
     return Checkpoint(family="memory", model=request.model, pretrained=tag, lineage=f"memory/{request.model}")
+
+
+def _single(value: object, name: str) -> torch.Tensor:
+    """Read an attribute of the model that is a number or a tensor of one; raises InputError if it is neither."""
+    import torch
+
+    try:
+        tensor = torch.as_tensor(value).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"the model's {name} is a {type(value).__name__}; it needs a number or a tensor of one."
+        ) from error
+    if tensor.numel() != 1:
+        raise InputError(f"the model's {name} has {tensor.numel()} numbers; it needs one.")
+    return tensor.reshape(())
 
 
 def _to_numpy(features: torch.Tensor) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Where open_clip keeps the config, the weights and the tokenizer of a checkpoint, and what its errors mean."""
+"""Where open_clip keeps the configs of a checkpoint, and what they say."""
 
 from __future__ import annotations
 
@@ -6,31 +6,64 @@ import dataclasses
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipkstar.checkpoint import Geometry
-from clipkstar.encoders._open_clip_refusals import not_downloaded
+from clipkstar.encoders._downloads import first_file
+from clipkstar.encoders._normalization import Normalization
+from clipkstar.encoders._open_clip_activations import activation_of_config, activation_of_tag
 from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
     from clipkstar.checkpoint import Checkpoint
 
 SCHEMES = ("hf-hub:", "local-dir:")
+RANDOM = "random:"
+"""Source of a checkpoint without trained weights; no file of weights can be named so, it has no suffix."""
+
+OWN = "clipkstar--"
+"""How the names begin that configs of the user get in open_clip."""
 
 Config = dict[str, Any]
 """A section of open_clip's JSON, whose keys differ from model to model."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Configured:
+    """A checkpoint with its configs read.
+
+    name, pretrained: what open_clip's own functions take. model_config: as in an open_clip_config.json; overlay: its
+    preprocessing, or the configuration of a tag.
+    """
+
+    name: str
+    pretrained: str | None
+    model_config: Config
+    overlay: Config
+
+    @property
+    def text_config(self) -> Config:
+        """The section on prompts."""
+        return section(self.model_config, "text_cfg")
+
+    @property
+    def preprocess(self) -> Config:
+        """What open_clip's own evaluation transform does, all defaults filled in."""
+        from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
+        merged: Config = merge_preprocess_dict(dataclasses.asdict(PreprocessCfg()), self.overlay)
+        return merged | {"size": section(self.model_config, "vision_cfg").get("image_size", 224)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Located:
     """A checkpoint with its files found.
 
-    name, pretrained: what open_clip's own functions take. model_config, preprocess: as in an open_clip_config.json.
-    tokenizer_files: tokenizer option → absolute path. quick_gelu: the activation that the weights were trained with.
+    name, pretrained, model_config, preprocess: as in Configured. tokenizer_files: tokenizer option → absolute path.
+    weights: None = random ones. quick_gelu: whether the weights were trained with that activation.
     """
 
     name: str
@@ -38,8 +71,38 @@ class Located:
     model_config: Config
     preprocess: Config
     tokenizer_files: dict[str, str]
-    weights: Path
+    weights: Path | None
     quick_gelu: bool
+
+    @property
+    def normalization(self) -> Normalization:
+        """Mean and standard deviation as open_clip reads them: one number is for all colours, 0 is OpenAI's three."""
+        from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
+        mean, std = self.preprocess["mean"] or OPENAI_DATASET_MEAN, self.preprocess["std"] or OPENAI_DATASET_STD
+        return Normalization(mean=_three(mean), std=_three(std))
+
+    @property
+    def packages(self) -> list[str]:
+        """Packages and versions, beside open_clip's, that parts of the model are built and prompts are read by."""
+        from importlib.metadata import version
+
+        texts = section(self.model_config, "text_cfg")
+        has_trunk = section(self.model_config, "vision_cfg").get("timm_model_name")
+        names = ["timm"] if has_trunk else []
+        names += ["transformers"] if texts.get("hf_model_name") or texts.get("hf_tokenizer_name") else []
+        return [f"{name} {version(name)}" for name in names]
+
+
+def _three(values: float | Sequence[float]) -> tuple[float, ...]:
+    return tuple(values) if isinstance(values, Sequence) else (values,) * 3
+
+
+def built_in_models() -> list[str]:
+    """Names of the models that come with open_clip."""
+    import open_clip
+
+    return [name for name in open_clip.list_models() if not name.startswith(OWN)]
 
 
 def scheme_of(name: str) -> str | None:
@@ -47,54 +110,38 @@ def scheme_of(name: str) -> str | None:
     return next((scheme for scheme in SCHEMES if name.startswith(scheme)), None)
 
 
-def locate(checkpoint: Checkpoint) -> Located:
-    """Find config and weights of a checkpoint, downloading what open_clip would download.
-
-    Raises UnreachableError where they are neither cached nor reachable, InputError for a config that is none.
-    """
-    from open_clip.transform import PreprocessCfg, merge_preprocess_dict
-
+def configured(checkpoint: Checkpoint) -> Configured:
+    """Read the configs of a checkpoint; only that of a hf-hub: model is downloaded."""
     scheme = scheme_of(checkpoint.source)
-    overlay: Config = {}
-    vocabulary: Callable[[str], Path] | None = None
-    if scheme == "local-dir:":
-        name, pretrained, folder = checkpoint.source, None, Path(checkpoint.source.removeprefix(scheme))
-        model_config, overlay = _config_file(folder / "open_clip_config.json")
-        weights, vocabulary = _weights_in(folder), partial(_beside, folder)
-    elif scheme:
-        name, pretrained, repository = checkpoint.source, None, checkpoint.source.removeprefix(scheme)
-        model_config, overlay = _config_file(_from_hub(repository, "open_clip_config.json"))
-        weights, vocabulary = _from_hub(repository, None), partial(_within_repository, repository)
-    elif checkpoint.config_file:
-        path = Path(checkpoint.config_file)
-        model_config, overlay = _config_file(path)
-        name, pretrained = _register(checkpoint.model, model_config), checkpoint.source
-        weights, vocabulary = Path(checkpoint.source), partial(_beside, path.parent)
+    if scheme:
+        place = checkpoint.source.removeprefix(scheme)
+        path = Path(place) if scheme == "local-dir:" else None
+        file = path / "open_clip_config.json" if path else from_hub(place, "open_clip_config.json")
+        model_config, overlay = _config_file(file)
+        return Configured(name=checkpoint.source, pretrained=None, model_config=model_config, overlay=overlay)
+    pretrained = None if checkpoint.source == RANDOM else checkpoint.source or checkpoint.pretrained
+    if checkpoint.config_file:
+        model_config, overlay = _config_file(Path(checkpoint.config_file))
+        name = _register(checkpoint.model, model_config)
     else:
-        name, pretrained = checkpoint.model, checkpoint.source or checkpoint.pretrained
-        model_config = _built_in(name)
-        overlay, weights = ({}, Path(pretrained)) if checkpoint.source else _tag_files(name, pretrained)
-    # A tag says which activation its weights were trained with; else the model config does.
-    quick_gelu = bool(overlay.get("quick_gelu", model_config.get("quick_gelu", False)))
-    preprocess = merge_preprocess_dict(dataclasses.asdict(PreprocessCfg()), overlay)
-    preprocess["size"] = _section(model_config, "vision_cfg").get("image_size", 224)
-    return Located(
-        name=name,
-        pretrained=pretrained,
-        model_config=model_config,
-        preprocess=preprocess,
-        tokenizer_files=_tokenizer_files(model_config, vocabulary),
-        weights=weights,
-        quick_gelu=quick_gelu,
-    )
+        name = checkpoint.model
+        model_config, overlay = _built_in(name), {} if checkpoint.source else tag_config(name, checkpoint.pretrained)
+    return Configured(name=name, pretrained=pretrained, model_config=model_config, overlay=overlay)
 
 
-def geometry_of(located: Located) -> Geometry:
+def activates_quickly(checkpoint: Checkpoint, model_config: Config) -> bool:
+    """Whether the model runs with quick_gelu; raises InputError where that cannot be told."""
+    if checkpoint.source:
+        return activation_of_config(model_config, checkpoint.activation) == "quick_gelu"
+    return activation_of_tag(checkpoint.model, checkpoint.pretrained, checkpoint.activation) == "quick_gelu"
+
+
+def geometry_of(preprocess: Config) -> Geometry:
     """Geometry of the pixels that the model's own evaluation transform makes."""
-    size, resize_mode = located.preprocess["size"], located.preprocess["resize_mode"]
+    size, resize_mode = preprocess["size"], preprocess["resize_mode"]
     # open_clip takes "random", a training option, as bicubic.
-    interpolation = str(located.preprocess["interpolation"]).replace("random", "bicubic")
-    fill_color = located.preprocess["fill_color"]
+    interpolation = str(preprocess["interpolation"]).replace("random", "bicubic")
+    fill_color = preprocess["fill_color"]
     if not isinstance(fill_color, int) or not 0 <= fill_color <= 255:
         raise InputError(f"the model config has the fill_color {fill_color!r}; it needs a whole number from 0 to 255.")
     if resize_mode not in ("shortest", "longest", "squash") or interpolation not in ("bicubic", "bilinear"):
@@ -111,17 +158,12 @@ def geometry_of(located: Located) -> Geometry:
     )
 
 
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _section(config: Config, key: str) -> Config:
-    section = config.get(key)
-    if not isinstance(section, dict):
+def section(config: Config, key: str) -> Config:
+    """Return a section of a model config; raises InputError if it has none of that name."""
+    found = config.get(key)
+    if not isinstance(found, dict):
         raise InputError(f"the model config has no '{key}'; open_clip needs embed_dim, vision_cfg and text_cfg.")
-    return section
+    return found
 
 
 def _built_in(name: str) -> Config:
@@ -138,7 +180,9 @@ def _register(model: str, config: Config) -> str:
     import open_clip
 
     # A name of its own by content, so that no built-in model of open_clip is replaced in this process.
-    name = f"{model.replace('/', '-')}-{hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]}"
+    name = (
+        f"{OWN}{model.replace('/', '-')}-{hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]}"
+    )
     if open_clip.get_model_config(name) is None:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / f"{name}.json"
@@ -152,12 +196,12 @@ def _config_file(path: Path) -> tuple[Config, Config]:
     """Return model config and preprocessing of a file that holds the former, or model_cfg and preprocess_cfg."""
     config = _read_config(path)
     if "model_cfg" not in config:
-        _section(config, "vision_cfg")
+        section(config, "vision_cfg")
         return config, {}
     overlay = config.get("preprocess_cfg") or {}
     if not isinstance(overlay, dict):
         raise InputError(f"'{path.name}' has a preprocess_cfg that is no JSON object; correct it.")
-    return _section(config, "model_cfg"), overlay
+    return section(config, "model_cfg"), overlay
 
 
 def _read_config(path: Path) -> Config:
@@ -170,54 +214,23 @@ def _read_config(path: Path) -> Config:
     return config
 
 
-def _weights_in(folder: Path) -> Path:
-    from open_clip.factory import _find_checkpoint_in_dir
-
-    found = _find_checkpoint_in_dir(folder)
-    if not found:
-        raise InputError(f"'{folder}' holds no weights; it needs an open_clip_model.safetensors.")
-    return Path(found)
+def from_hub(repository: str, filename: str | None) -> Path:
+    """Find a file of a model repository, None = its weights; raises InputError where it can be had nowhere."""
+    return first_file(repository, alternatives(filename), what=f"model repository '{repository}'")
 
 
-def _from_hub(repository: str, filename: str | None) -> Path:
-    from open_clip.pretrained import download_pretrained_from_hf
+def alternatives(filename: str | None) -> tuple[str, ...]:
+    """Names under which open_clip looks for a file; for weights, a .safetensors comes before a pickle."""
+    from open_clip.constants import HF_WEIGHTS_NAME
+    from open_clip.pretrained import _get_safe_alternatives
 
-    try:
-        return Path(download_pretrained_from_hf(repository, filename=filename))
-    except (OSError, RuntimeError) as error:
-        raise not_downloaded(f"{filename or 'the weights'} of the model repository '{repository}'", error) from error
+    name = filename or HF_WEIGHTS_NAME
+    return (*_get_safe_alternatives(name), name)
 
 
-def _tag_files(name: str, tag: str) -> tuple[Config, Path]:
-    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+def tag_config(name: str, tag: str) -> Config:
+    """Configuration that open_clip has of a tag; empty = it does not know the tag."""
+    from open_clip.pretrained import get_pretrained_cfg
 
     config: Config = get_pretrained_cfg(name, tag)
-    place = config.get("hf_hub") or config.get("url")
-    try:
-        return config, Path(download_pretrained(config))
-    except (OSError, RuntimeError) as error:
-        raise not_downloaded(f"the weights '{tag}' of '{name}' (from '{place}')", error) from error
-
-
-def _tokenizer_files(model_config: Config, find: Callable[[str], Path] | None) -> dict[str, str]:
-    """Vocabulary files of a config as absolute paths; open_clip itself would look for them in the working folder."""
-    options = _section(model_config, "text_cfg").get("tokenizer_kwargs") or {}
-    if find is None or not isinstance(options, dict) or "bpe_path" not in options:
-        return {}
-    return {"bpe_path": str(find(str(options["bpe_path"])))}
-
-
-def _beside(folder: Path, name: str) -> Path:
-    path = (folder / name).resolve()
-    if not path.is_file():
-        raise InputError(f"the model config in '{folder}' names the vocabulary '{name}', which is not there; add it.")
-    return path
-
-
-def _within_repository(repository: str, name: str) -> Path:
-    if name.startswith("/") or ".." in PurePosixPath(name).parts:
-        raise InputError(
-            f"the config of the model repository '{repository}' names the vocabulary '{name}', which lies outside it; "
-            "put the file into the repository."
-        )
-    return _from_hub(repository, name).resolve()
+    return config

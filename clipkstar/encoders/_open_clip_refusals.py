@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipkstar.errors import InputError, UnreachableError
+from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
 def unloadable(model: str, weights: Path, error: Exception) -> InputError:
     """Say in one sentence why open_clip could not fill the model with the weights."""
     name, reason = weights.name, str(error)
-    if isinstance(error, ImportError) or "pip install" in reason:
-        return InputError(f"'{model}' needs a package that is not installed ({_line(reason)}); install it.")
-    if "unexpected keyword argument" in reason:
-        return InputError(f"open_clip does not know every key of the model config ({_line(reason)}); correct it.")
+    if isinstance(error, ImportError) or "pip install" in reason or "unexpected keyword argument" in reason:
+        return unbuildable(model, error)
     if "not implemented for 'Half'" in reason:  # open_clip fails to stretch half-precision positions to another size
         return InputError(
             f"'{name}' was trained with another image size or context length than '{model}' has; "
@@ -36,6 +33,17 @@ def unloadable(model: str, weights: Path, error: Exception) -> InputError:
         )
     what = _line(reason) or type(error).__name__
     return InputError(f"'{name}' is no readable checkpoint, perhaps truncated ({what}); fetch or save it again.")
+
+
+def unbuildable(model: str, error: Exception) -> InputError:
+    """Say in one sentence why open_clip could not build the model that its config describes."""
+    reason = str(error)
+    if isinstance(error, ImportError) or "pip install" in reason:
+        return InputError(f"'{model}' needs a package that is not installed ({_line(reason)}); install it.")
+    if "unexpected keyword argument" in reason:
+        return InputError(f"open_clip does not know every key of the model config ({_line(reason)}); correct it.")
+    what = _line(reason) or type(error).__name__
+    return InputError(f"open_clip cannot build '{model}' from its config ({what}); correct it.")
 
 
 def check_positions(name: str, weights: Path, model: torch.nn.Module) -> None:
@@ -66,26 +74,6 @@ def _position_shapes(weights: Path) -> dict[str, tuple[int, ...]]:
     return {
         name.removeprefix("module."): shape for name, shape in shapes.items() if name.endswith("positional_embedding")
     }
-
-
-def not_downloaded(what: str, error: BaseException) -> InputError:
-    """Say why a file of the hub is not here; the hub's own answer stands in the chain of exceptions."""
-    from huggingface_hub import errors
-
-    chain = [error]
-    while cause := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(cause)
-    if any(isinstance(link, errors.GatedRepoError) for link in chain):
-        return InputError(f"the hub keeps {what} for those who asked for access; log in with 'hf auth login'.")
-    if any(isinstance(link, errors.RepositoryNotFoundError | errors.RemoteEntryNotFoundError) for link in chain):
-        return InputError(f"the hub has no {what}; correct the name, or log in with 'hf auth login' if it is private.")
-    reason = (
-        "offline mode is on" if os.environ.get("HF_HUB_OFFLINE") else _line(str(chain[-1])) or type(chain[-1]).__name__
-    )
-    return UnreachableError(
-        f"{what} cannot be reached, and there is no cached copy ({reason}); connect once, or use the bundled models, "
-        "which need no network ('clipkstar models tiny-*')."
-    )
 
 
 def _first_difference(reason: str) -> str:

@@ -1,33 +1,41 @@
-"""Everything that open_clip loads: tags, hf-hub: and local-dir: models, checkpoint files.
+"""Everything that open_clip loads: tags, hf-hub: and local-dir: models, checkpoint files, random weights.
 
-All that is known of open_clip's own loading code stands here and in the _open_clip files.
+All that is known of open_clip's own code stands here and in the _open_clip files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from clipkstar.causes import first_line
 from clipkstar.checkpoint import Checkpoint, Geometry, Identity
-from clipkstar.encoder import Family, Precision, Request
+from clipkstar.encoder import Family, Precision
+from clipkstar.encoders._downloads import fetched
 from clipkstar.encoders._open_clip_files import (
     Located,
-    file_sha256,
+    activates_quickly,
+    configured,
     geometry_of,
-    locate,
     scheme_of,
+    section,
 )
+from clipkstar.encoders._open_clip_listing import describe
+from clipkstar.encoders._open_clip_names import checkpoints, resolve
+from clipkstar.encoders._open_clip_projection import drop_projection
+from clipkstar.encoders._open_clip_prompt_files import check_packages, hashes_of_prompt_files, vocabulary_files
+from clipkstar.encoders._open_clip_random import build_random
 from clipkstar.encoders._open_clip_refusals import check_positions, unloadable
-from clipkstar.errors import InputError, UnknownNameError
-from clipkstar.full_float32 import full_float32
+from clipkstar.encoders._open_clip_texts import CausalTower, causal_tower, cut_changes_nothing, encode_tokens
+from clipkstar.encoders._open_clip_weights import weights_of
+from clipkstar.encoders._precision import check_precision, computing, parameter_dtype
+from clipkstar.encoders._random_weights import state_sha256
+from clipkstar.encoders._weight_files import weights_sha256
+from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,14 +47,13 @@ if TYPE_CHECKING:
 
     Tokenizer = Callable[[list[str]], torch.Tensor]
 
-WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
-TAG_ALIASES = {"laion2b": "laion2b_s"}
-"""Short names people type → beginning of the tag of the fully trained weights (laion2b_s34b_b79k, not laion2b_e16)."""
-TEXT_BATCH = 128
-
 
 class Clip(Protocol):
     """What the models of open_clip have in common."""
+
+    visual: torch.nn.Module
+    logit_scale: torch.Tensor
+    logit_bias: torch.Tensor | None
 
     def encode_image(self, image: torch.Tensor) -> torch.Tensor:
         """(n, 3, height, width) → (n, dim)."""
@@ -57,7 +64,10 @@ class Clip(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenClipEncoder:
-    """A loaded open_clip model on one device, in one precision."""
+    """A loaded open_clip model on one device, in one precision.
+
+    text_tower: what cuts prompts to their longest; None = they stay padded to the context length.
+    """
 
     model: Clip
     tokenize: Tokenizer
@@ -67,7 +77,13 @@ class OpenClipEncoder:
     precision: Precision
     logit_scale: float
     logit_bias: float | None
+    text_tower: CausalTower | None = None
     has_text: bool = True
+
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether prompts are cut to the longest of their batch, with the result of padded ones."""
+        return self.text_tower is not None
 
     def preprocess(self, image: Image) -> NDArray[np.float32]:
         """Never called: the encoder has a geometry."""
@@ -77,147 +93,99 @@ class OpenClipEncoder:
         """(n, 3, height, width) uint8 RGB → (n, dim) float32, as encode_image returns them."""
         import torch
 
-        # Three float32 steps in this order are bit-identical to open_clip's ToTensor and Normalize.
-        images = torch.from_numpy(pixels).to(self.device).to(torch.float32).div_(255)
-        mean, std = (torch.tensor(self.located.preprocess[key], device=self.device) for key in ("mean", "std"))
-        images.sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
-        images = images.to({"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision, torch.float32))
-        with torch.inference_mode(), full_float32(), self._autocast():
-            return _to_numpy(self.model.encode_image(images))
+        dtype = parameter_dtype(self.precision)
+        images = self.located.normalization.apply(pixels, device=self.device, dtype=dtype)
+        with computing(self.device, self.precision):
+            features = self.model.encode_image(images)
+            return features.to(torch.float32).cpu().numpy()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n prompts) → (n, dim) float32, as encode_text returns them."""
-        import numpy as np
-        import torch
-
-        parts = []
-        with torch.inference_mode(), full_float32(), self._autocast():
-            for start in range(0, len(texts), TEXT_BATCH):
-                tokens = self.tokenize(list(texts[start : start + TEXT_BATCH])).to(self.device)
-                parts.append(_to_numpy(self.model.encode_text(tokens)))
-        return np.concatenate(parts)
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        import torch
-
-        kinds = {"amp_bf16": torch.bfloat16, "amp_fp16": torch.float16}
-        if self.precision not in kinds:
-            return nullcontext()
-        return torch.autocast(self.device, dtype=kinds[self.precision])
-
-
-def resolve(request: Request) -> Checkpoint:
-    """Find the model and the tag, file or folder meant; raises InputError with the nearest names. Downloads nothing."""
-    scheme = scheme_of(request.model)
-    if scheme:
-        return _resolve_scheme(request, scheme)
-    import open_clip
-
-    if request.config_file is None and request.model not in open_clip.list_models():
-        raise UnknownNameError("model", request.model, open_clip.list_models(), lister="clipkstar models")
-    if request.pretrained and _is_file(request.pretrained):
-        return _resolve_file(request, Path(request.pretrained))
-    if request.config_file:
-        raise InputError(
-            f"'{request.config_file}' describes an architecture of your own, which has no tags; "
-            "give --pretrained the checkpoint file."
-        )
-    return _resolve_tag(request)
-
-
-def _resolve_scheme(request: Request, scheme: str) -> Checkpoint:
-    if request.pretrained or request.config_file:
-        raise InputError(f"a {scheme} model brings its own weights; leave --pretrained and --model-config out.")
-    place = request.model.removeprefix(scheme)
-    if scheme == "local-dir:":
-        if not (Path(place) / "open_clip_config.json").is_file():
-            raise InputError(f"'{place}' has no open_clip_config.json, which {scheme} needs; check the path.")
-        model = Path(place).resolve().name
-    elif place.count("/") != 1:
-        raise InputError(f"'{request.model}' names no hub repository; write hf-hub:org/name.")
-    else:
-        model = place
-    tag = scheme.removesuffix(":")
-    return Checkpoint(family="open_clip", model=model, pretrained=tag, lineage=f"{tag}/{model}", source=request.model)
-
-
-def _is_file(pretrained: str) -> bool:
-    return Path(pretrained).suffix in WEIGHT_SUFFIXES or os.sep in pretrained or Path(pretrained).is_file()
-
-
-def _resolve_file(request: Request, path: Path) -> Checkpoint:
-    if not path.is_file():
-        raise InputError(f"there is no checkpoint file '{path}'; check the path.")
-    if path.suffix not in WEIGHT_SUFFIXES:
-        raise InputError(f"'{path.name}' has no known checkpoint suffix; it needs one of {', '.join(WEIGHT_SUFFIXES)}.")
-    # epoch_3.pt and epoch_12.pt of one folder are stages of one training run.
-    run = re.sub(r"[_-]?\d+$", "", path.stem)
-    return Checkpoint(
-        family="open_clip",
-        model=request.model,
-        pretrained=path.stem,
-        lineage=f"{request.model}/{path.resolve().parent.name}/{run}",
-        source=str(path),
-        config_file=request.config_file,
-    )
-
-
-def _resolve_tag(request: Request) -> Checkpoint:
-    import open_clip
-
-    tags = open_clip.list_pretrained_tags_by_model(request.model)
-    if not tags:
-        raise InputError(f"open_clip has no weights for '{request.model}'; give --pretrained a checkpoint file.")
-    if not request.pretrained:
-        raise InputError(f"'{request.model}' needs --pretrained: {', '.join(tags)}, or a checkpoint file.")
-    tag = match_tag(request.model, request.pretrained, tags)
-    weights = open_clip.get_pretrained_cfg(request.model, tag)
-    return Checkpoint(
-        family="open_clip",
-        model=request.model,
-        pretrained=tag,
-        lineage=f"{request.model}/{re.sub(r'_e[0-9]+$', '', tag)}",
-        summary=f"weights from {weights.get('hf_hub') or weights.get('url')}",
-        notice="" if tag == request.pretrained else f"'{request.pretrained}' is taken to mean '{tag}'.",
-    )
-
-
-def match_tag(model: str, wanted: str, tags: Sequence[str]) -> str:
-    """Return the tag meant: the exact one, else an alias, else the only one that begins so; raises InputError."""
-    cleaned = wanted.lower().replace("-", "_")
-    if cleaned in tags:
-        return cleaned
-    for start in (TAG_ALIASES.get(cleaned), cleaned):
-        candidates = [tag for tag in tags if start and tag.startswith(start)]
-        if len(candidates) == 1:
-            return candidates[0]
-    begins = [tag for tag in tags if tag.startswith(cleaned)]
-    if begins:
-        raise InputError(f"'{wanted}' may mean {' or '.join(begins)} of '{model}'; write one of them out.")
-    raise UnknownNameError(f"'{model}' tag", wanted, tags, lister=f"clipkstar models {model}")
+        """(n prompts) → (n, dim) float32, as encode_text returns them for padded prompts, up to rounding."""
+        with computing(self.device, self.precision):
+            return encode_tokens(self.model, self.text_tower, self.tokenize(list(texts)), self.device).numpy()
 
 
 def identify(checkpoint: Checkpoint) -> Identity:
-    """Find (or download) and hash the weights, and hash the config that decides what the model computes."""
+    """Find (or download) and hash the weights, and hash what decides how pictures and prompts are read.
+
+    open_clip's own version is part of run_id; those of the packages that it builds parts of the model from are here.
+    """
     located = locate(checkpoint)
-    tokenizer_files = [file_sha256(Path(path)) for path in located.tokenizer_files.values()]
-    decisive = [located.model_config, located.preprocess, located.quick_gelu, tokenizer_files]
+    prompt_files = hashes_of_prompt_files(
+        checkpoint, section(located.model_config, "text_cfg"), located.tokenizer_files
+    )
+    decisive = [located.model_config, located.preprocess, located.quick_gelu, prompt_files, *located.packages]
+    if located.weights:
+        weights = weights_sha256(located.weights)
+    else:
+        weights = state_sha256(build_random(located, checkpoint.model, device="cpu", precision="fp32"))
     return Identity(
-        weights_sha256=file_sha256(located.weights),
+        weights_sha256=weights,
         config_sha256=hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest(),
-        geometry=geometry_of(located),
+        geometry=geometry_of(located.preprocess),
         activation="quick_gelu" if located.quick_gelu else "gelu",
+    )
+
+
+def locate(checkpoint: Checkpoint) -> Located:
+    """Find config, vocabulary and weights of a checkpoint, downloading what open_clip would download.
+
+    Raises UnreachableError where they are neither cached nor reachable, InputError for a config that is none.
+    """
+    config = configured(checkpoint)
+    # What can be refused without weights comes first: they may be gigabytes to download.
+    preprocess, quick_gelu = config.preprocess, activates_quickly(checkpoint, config.model_config)
+    check_packages(checkpoint.model, config.text_config)
+    return Located(
+        name=config.name,
+        pretrained=config.pretrained,
+        model_config=config.model_config,
+        preprocess=preprocess,
+        quick_gelu=quick_gelu,
+        weights=weights_of(checkpoint),
+        tokenizer_files=vocabulary_files(checkpoint, config.text_config),
     )
 
 
 def load(checkpoint: Checkpoint, device: str, precision: Precision) -> OpenClipEncoder:
     """Build the model and fill it; raises InputError for weights that are damaged, unsafe, of another model."""
+    check_precision(device, precision)
+    located = locate(checkpoint)
+    model = _build(checkpoint, located, device, precision)
+    tokenizer = _tokenizer(checkpoint, located)
+    tower = causal_tower(model)
+    if tower is not None:
+        with computing(device, precision):
+            tower = tower if cut_changes_nothing(model, tower, tokenizer, precision) else None
+    return OpenClipEncoder(
+        model=model,
+        tokenize=tokenizer,
+        located=located,
+        geometry=geometry_of(located.preprocess),
+        device=device,
+        precision=precision,
+        logit_scale=float(model.logit_scale.detach().exp()),
+        logit_bias=None if model.logit_bias is None else float(model.logit_bias.detach()),
+        text_tower=tower,
+    )
+
+
+def load_pre_projection(checkpoint: Checkpoint, device: str, precision: Precision) -> OpenClipEncoder:
+    """Like load, but images come back as they are before the projection, and there is no text in that space."""
+    encoder = load(checkpoint, device, precision)
+    drop_projection(checkpoint.model, encoder.model.visual)
+    return replace(encoder, has_text=False)
+
+
+def _build(checkpoint: Checkpoint, located: Located, device: str, precision: Precision) -> Clip:
+    """The model with its weights, in evaluation mode."""
     import open_clip
     import torch
 
-    if device == "cpu" and precision in ("fp16", "amp_fp16"):
-        raise InputError(f"--precision {precision} needs a GPU; on a CPU use fp32, bf16 or amp_bf16.")
-    located = locate(checkpoint)
+    own_precision: Precision = "fp32" if precision.startswith("amp") else precision
+    if located.weights is None:
+        return build_random(located, checkpoint.model, device=device, precision=own_precision)  # type: ignore[return-value]
+    weights_sha256(located.weights)  # refuses a download that was damaged since
     try:
         with warnings.catch_warnings():
             # Among them: the plain model name has another activation than the tag, which is what is set here.
@@ -225,51 +193,42 @@ def load(checkpoint: Checkpoint, device: str, precision: Precision) -> OpenClipE
             model = open_clip.create_model(
                 located.name,
                 pretrained=located.pretrained,
-                precision="fp32" if precision.startswith("amp") else precision,
+                precision=own_precision,
                 device=device,
                 weights_only=True,
                 require_pretrained=True,
                 quick_gelu=located.quick_gelu,
             ).eval()
-            tokenizer = open_clip.get_tokenizer(located.name, **located.tokenizer_files)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # damaged files surface as many types: pickle, zip, safetensors, KeyError, RuntimeError
         raise unloadable(checkpoint.model, located.weights, error) from error
     if checkpoint.source and scheme_of(checkpoint.source) != "hf-hub:":  # a file of the user
         check_positions(checkpoint.model, located.weights, model)
-    bias = getattr(model, "logit_bias", None)
-    return OpenClipEncoder(
-        model=model,
-        tokenize=tokenizer,
-        located=located,
-        geometry=geometry_of(located),
-        device=device,
-        precision=precision,
-        logit_scale=float(model.logit_scale.detach().exp()),
-        logit_bias=None if bias is None else float(bias.detach()),
-    )
+    return model  # type: ignore[no-any-return]
 
 
-def checkpoints() -> tuple[Checkpoint, ...]:
-    """Every (model, tag) pair that open_clip knows."""
+def _tokenizer(checkpoint: Checkpoint, located: Located) -> Tokenizer:
+    """The model's own: open_clip takes a name that it does not know for a model with the default tokenizer."""
     import open_clip
 
-    return tuple(_resolve_tag(Request(model=model, pretrained=tag)) for model, tag in open_clip.list_pretrained())
-
-
-def _to_numpy(features: torch.Tensor) -> NDArray[np.float32]:
-    import torch
-
-    return features.to(torch.float32).cpu().numpy()
+    name = located.model_config["text_cfg"].get("hf_tokenizer_name") or "of open_clip"
+    what = f"tokenizer '{name}' of '{checkpoint.model}'"
+    try:
+        tokenizer: Tokenizer = fetched(what, lambda: open_clip.get_tokenizer(located.name, **located.tokenizer_files))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"the {what} does not load ({first_line(error)}); check its files.") from error
+    return tokenizer
 
 
 FAMILY = Family(
     name="open_clip",
-    version="1",
-    summary="open_clip models by tag, hf-hub:org/name, local-dir:FOLDER or checkpoint file",
+    version="2",
+    summary="open_clip models by tag, hf-hub:org/name, local-dir:FOLDER, checkpoint file, or with random weights",
     resolve=resolve,
     identify=identify,
     load=load,
     checkpoints=checkpoints,
+    load_pre_projection=load_pre_projection,
+    describe=describe,
 )

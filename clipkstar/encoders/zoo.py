@@ -33,8 +33,9 @@ def resolve(request: Request) -> Checkpoint:
     of_model = {known.pretrained: known for known in checkpoints() if known.model == request.model}
     if not of_model:
         raise UnknownNameError("model", request.model, {known.model for known in checkpoints()})
-    if request.config_file:
-        raise InputError(f"'{request.model}' is bundled with its config; leave --model-config out.")
+    for given, option in ((request.config_file, "--model-config"), (request.activation, "--activation")):
+        if given:
+            raise InputError(f"'{request.model}' is bundled with its config; leave {option} out.")
     if not request.pretrained:
         raise InputError(f"'{request.model}' needs --pretrained: {', '.join(of_model)}.")
     if request.pretrained not in of_model:
@@ -50,4 +51,6 @@ FAMILY = Family(
     identify=open_clip.identify,
     load=open_clip.load,
     checkpoints=checkpoints,
+    load_pre_projection=open_clip.load_pre_projection,
+    describe=open_clip.FAMILY.describe,
 )
