@@ -23,6 +23,8 @@ class Embeddings:
     classes: (n_classes, dim) float32 of unit length: per class the mean over templates of unit-length text embeddings;
         None without a text tower.
     logit_scale: factor from cosine similarity to logit. logit_bias: None = softmax model, else sigmoid model.
+    subgroups: (n_images,) int64, the part of the population that each image comes from, by the data set's own numbers;
+        None = the data set does not say.
     """
 
     images: NDArray[np.float32]
@@ -32,6 +34,7 @@ class Embeddings:
     classes: NDArray[np.float32] | None = None
     logit_scale: float = 1.0
     logit_bias: float | None = None
+    subgroups: NDArray[np.int64] | None = None
 
     @property
     def n_images(self) -> int:

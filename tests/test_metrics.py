@@ -1,6 +1,7 @@
 """What every metric of this project keeps to, a new one included."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ WORLDS = {
     "two classes": _embeddings(sizes=(20, 21)),
     "without a text tower": _embeddings(text_tower=False),
     "small, single and empty classes": _embeddings(sizes=(15, 0, 1, 2, 9, 1, 0)),
+    "in subgroups": replace(_embeddings(), subgroups=np.arange(64) % 3),
     "few images": _embeddings(sizes=(2, 3)),
     "equal images": _embeddings(separation=0.0, dim=1, sizes=(6, 7)),
 }
@@ -43,7 +45,7 @@ WORLDS["equal images"].images[:] = 0.5
 @pytest.mark.parametrize("metric", list_own(METRICS), ids=lambda metric: metric.name)
 def test_a_metric_gives_what_it_declares_and_changes_nothing(metric, world):
     embeddings = WORLDS[world]
-    arrays = ("images", "labels", "rows", "classes")
+    arrays = ("images", "labels", "rows", "classes", "subgroups")
     before = {name: np.copy(getattr(embeddings, name)) for name in arrays if getattr(embeddings, name) is not None}
     found, again = (metric.compute(embeddings, Neighbors(embeddings)) for _ in range(2))
 

@@ -135,7 +135,7 @@ def test_without_a_text_tower_every_score_is_none_and_the_reader_is_told():
     assert found.scores == {"top1": None, "top5": None, "mean_class_recall": None, "ece": None}
     assert found.intervals == {}
     assert (found.images, found.classes) == (None, None)
-    assert found.notices == ("the encoder has no text tower: the zero-shot scores are null.",)
+    assert found.notices == ("without text embeddings in this space the zero-shot scores are null.",)
 
 
 def test_the_length_of_an_image_embedding_does_not_matter_and_zero_has_a_tie():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clipkstar.class_logits import class_logits, label_ranks
 from clipkstar.metric import Measured, Metric, Score
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def compute(embeddings: Embeddings, neighbors: Neighbors) -> Measured:  # noqa: 
     if embeddings.classes is None:
         return Measured(
             scores=dict.fromkeys((score.name for score in METRIC.scores), None),
-            notices=("the encoder has no text tower: the zero-shot scores are null.",),
+            notices=("without text embeddings in this space the zero-shot scores are null.",),
         )
     labels = embeddings.labels
     logits = class_logits(embeddings)
@@ -51,29 +52,6 @@ def compute(embeddings: Embeddings, neighbors: Neighbors) -> Measured:  # noqa: 
         images=pl.DataFrame({"prediction": predictions, "confidence": confidences}),
         classes=pl.DataFrame({"recall": recalls}, schema={"recall": pl.Float64}),
     )
-
-
-def class_logits(embeddings: Embeddings) -> NDArray[np.float32]:
-    """Logits (n_images, n_classes) float32: scale · unit image embedding · class embedding + bias."""
-    import numpy as np
-
-    if embeddings.classes is None:
-        raise TypeError("class logits need class embeddings")
-    norms = np.linalg.norm(embeddings.images, axis=1, keepdims=True)
-    # Equal class embeddings must give equal logits; a matrix product may round equal columns differently.
-    distinct, column = np.unique(embeddings.classes, axis=0, return_inverse=True)
-    cosines = (embeddings.images / np.maximum(norms, np.finfo(np.float32).tiny)) @ distinct.T
-    logits = np.float32(embeddings.logit_scale) * cosines + np.float32(embeddings.logit_bias or 0.0)
-    return np.asarray(logits[:, column.reshape(-1)], dtype=np.float32)
-
-
-def label_ranks(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rank (0 = first) of each image's label among its logits; of equal logits the first class index comes first."""
-    import numpy as np
-
-    own = logits[np.arange(len(labels)), labels][:, None]
-    before = np.arange(logits.shape[1])[None, :] < labels[:, None]
-    return np.asarray(((logits > own) | ((logits == own) & before)).sum(axis=1))
 
 
 def confidence(logits: NDArray[np.float32], *, sigmoid: bool) -> NDArray[np.float64]:
