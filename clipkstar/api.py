@@ -84,7 +84,7 @@ def kstar(
     from clipkstar.measure import measure
     from clipkstar.metrics.kstar import metric_of
     from clipkstar.neighbors import DISTANCES, Backend, Engine, Neighbors
-    from clipkstar.rows import stratified_sample
+    from clipkstar.stratified_sample import stratified_sample
 
     if queries is not None and queries < 1:
         raise InputError(f"kstar got {queries} queries; it needs at least 1, or None for all images.")
@@ -127,9 +127,9 @@ def evaluate(
     task: name, file, or a Task. limit: size of a class-stratified sample. Returns `.run.scores`, `.images`, `.classes`.
     Raises InputError for an unknown task and for data that do not fit it.
     """
+    from clipkstar.data.rows import open_rows
     from clipkstar.encoder import Request
     from clipkstar.encoders._in_memory import in_memory_family, precision_of
-    from clipkstar.rows import open_rows
     from clipkstar.runner import Settings, Unit, Work, compute
     from clipkstar.selection import select_metrics, select_tasks
 

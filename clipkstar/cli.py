@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 from typer.exceptions import TyperException
 
+from clipkstar import options
 from clipkstar.errors import InputError
-from clipkstar.terminal import progress_bar, say, say_all, show_catalog, show_kstar, show_runs, tell
+from clipkstar.terminal import progress_bar, say, say_all, show_catalog, show_kstar, show_runs, show_validations, tell
 
 if TYPE_CHECKING:
     from clipkstar.neighbors import Distance
@@ -27,64 +28,63 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+tasks_app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app.add_typer(tasks_app, name="tasks", help="List the tasks; tasks validate opens them and tells what would be wrong.")
+
+EXIT_FAILED_CHECK = 1
 EXIT_BAD_INPUT = 2
 EXIT_OWN_ERROR = 3
 EXIT_INTERRUPTED = 130
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
 
 @app.command("eval")
 def run_eval(
-    model: Annotated[
-        str,
-        typer.Option(
-            help="Name of open_clip or of the zoo, hf-hub:org/name, local-dir:FOLDER, or family:name. "
-            "FILE.py:name runs the code in that file."
-        ),
-    ],
-    pretrained: Annotated[str | None, typer.Option(help="Tag, its beginning, or a checkpoint file.")] = None,
-    model_config: Annotated[Path | None, typer.Option(help="Model config (JSON) of a checkpoint file.")] = None,
-    task: Annotated[
-        list[str] | None, typer.Option(help="Task name, FILE.py or FOLDER; repeatable. A file's code is run.")
-    ] = None,
-    suite: Annotated[str | None, typer.Option(help="All tasks of a suite: core (the default), bundled.")] = None,
+    model: options.Model,
+    pretrained: options.Pretrained = None,
+    model_config: options.ModelConfig = None,
+    activation: options.Activation = None,
+    task: options.Tasks = None,
+    suite: options.Suite = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    split: options.Split = None,
+    class_names: options.ClassNames = None,
+    templates: options.Templates = None,
+    prompts: options.PromptsOption = None,
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric name, FILE.py or FOLDER; repeatable. Default: all. Code is run.")
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
-    precision: Annotated[
-        Literal["fp32", "amp_bf16", "amp_fp16", "bf16", "fp16"],
-        typer.Option(help="Of the encoder; fp32 runs without TF32. The record says which."),
-    ] = "fp32",
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="auto: cuda, else mps, else cpu.")
-    ] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Images encoded together.")] = 64,
-    space: Annotated[
-        Literal["output"], typer.Option(help="Embeddings to look at: output = as encode_image returns them.")
-    ] = "output",
-    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified sample of N images.")] = None,
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the data set on the hub.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never ask the network.")] = False,
+    precision: options.Precision = "fp32",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = 64,
+    space: options.Space = "output",
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+    stream: options.Stream = False,
+    offline: options.Offline = False,
     force: Annotated[bool, typer.Option("--force", help="Repeat finished work.")] = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Evaluate one checkpoint on tasks: zero-shot accuracy and k* structure, one run per task."""
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    _go_offline(offline=offline)
+    from clipkstar.data.own_data import Columns
+    from clipkstar.data.words import PromptChoice
     from clipkstar.encoder import Request
     from clipkstar.plan import Selection, prepare
     from clipkstar.runner import Settings, evaluate
     from clipkstar.store import Store
 
     selection = Selection(
-        request=Request(model=model, pretrained=pretrained, config_file=str(model_config) if model_config else None),
+        request=Request(model=model, pretrained=pretrained, config_file=model_config, activation=activation),
         tasks=tuple(task or ()),
         suite=suite,
+        columns=Columns(image=image_column, label=label_column, split=split),
+        prompts=PromptChoice(class_names=class_names, templates=templates, prompts=prompts),
         metrics=tuple(metric or ()),
         limit=limit,
         revision=revision,
+        stream=stream,
     )
     settings = Settings(precision=precision, device=device, batch_size=batch_size, space=space, force=force)
     results = Store(root=runs)
@@ -98,6 +98,52 @@ def run_eval(
     finally:
         if finished:
             show_runs(finished, as_json=as_json)
+
+
+@app.command("embed")
+def run_embed(
+    model: options.Model,
+    out: Annotated[Path, typer.Option(help="File to write: .safetensors, .parquet or .npz.")],
+    pretrained: options.Pretrained = None,
+    model_config: options.ModelConfig = None,
+    activation: options.Activation = None,
+    task: options.Tasks = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    split: options.Split = None,
+    class_names: options.ClassNames = None,
+    templates: options.Templates = None,
+    prompts: options.PromptsOption = None,
+    precision: options.Precision = "fp32",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = 64,
+    space: options.Space = "output",
+    limit: options.Limit = None,
+    revision: options.Revision = None,
+    stream: options.Stream = False,
+    offline: options.Offline = False,
+) -> None:
+    """Write the embeddings, labels and row numbers of one task, for use elsewhere and for clipkstar kstar."""
+    _go_offline(offline=offline)
+    from clipkstar.data.own_data import Columns
+    from clipkstar.data.words import PromptChoice
+    from clipkstar.encoder import Request
+    from clipkstar.plan import Selection, write_embeddings
+    from clipkstar.runner import Settings
+
+    selection = Selection(
+        request=Request(model=model, pretrained=pretrained, config_file=model_config, activation=activation),
+        tasks=tuple(task or ()),
+        columns=Columns(image=image_column, label=label_column, split=split),
+        prompts=PromptChoice(class_names=class_names, templates=templates, prompts=prompts),
+        limit=limit,
+        revision=revision,
+        stream=stream,
+    )
+    settings = Settings(precision=precision, device=device, batch_size=batch_size, space=space)
+    with progress_bar() as progress:
+        write_embeddings(out, selection, settings, say, progress)
+    say(f"written: {out}")
 
 
 @app.command("kstar")
@@ -123,7 +169,7 @@ def run_kstar(
     queries: Annotated[int | None, typer.Option(min=1, help="Find k* of a sample of N images.")] = None,
     backend: Annotated[Literal["auto", "torch", "faiss"], typer.Option(help="What searches.")] = "auto",
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where it searches.")] = "auto",
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Measure the k* structure of anyone's embeddings. Nothing is unpickled."""
     from clipkstar import api, embedding_files, kstar_files
@@ -150,27 +196,56 @@ def run_kstar(
         say(f"drawn: {plot}")
 
 
-@app.command("tasks")
-def list_tasks(as_json: Json = False) -> None:
+@tasks_app.callback(invoke_without_command=True)
+def list_tasks(context: typer.Context, as_json: options.Json = False) -> None:
     """List the tasks: name, size, suites, licence. Runs no other package's code."""
+    if context.invoked_subcommand is not None:
+        return
     from clipkstar.catalog import task_entries
 
     show_catalog(task_entries(), as_json=as_json)
 
 
+@tasks_app.command("validate")
+def validate_tasks(
+    task: Annotated[
+        list[str] | None,
+        typer.Argument(help="As --task of eval. Default: the bundled tasks. A file's code is run."),
+    ] = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    split: options.Split = None,
+    revision: options.Revision = None,
+    offline: options.Offline = False,
+    as_json: options.Json = False,
+) -> None:
+    """Open tasks and tell what would be wrong: counts, names, class balance, a decoded sample, duplicate images."""
+    _go_offline(offline=offline)
+    from clipkstar.data.own_data import Columns
+    from clipkstar.data.validation import validate
+    from clipkstar.selection import select_tasks
+
+    columns = Columns(image=image_column, label=label_column, split=split)
+    tasks = select_tasks(task or (), None if task else "bundled", columns)
+    found = [validate(each, revision=revision) for each in tasks]
+    show_validations(found, as_json=as_json)
+    if any(validation.problems for validation in found):
+        raise typer.Exit(EXIT_FAILED_CHECK)
+
+
 @app.command("models")
 def list_models(
     pattern: Annotated[str, typer.Argument(help="Such as 'ViT-B-*', '*laion2b*' or 'tiny-*'.")] = "*",
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the checkpoints that can be named without a file: the zoo's and all of open_clip's."""
     from clipkstar.catalog import model_entries
 
-    show_catalog(model_entries(pattern), as_json=as_json)
+    show_catalog(model_entries(pattern), as_json=as_json, without=("family", "context", "tokenizer"))
 
 
 @app.command("metrics")
-def list_metrics(as_json: Json = False) -> None:
+def list_metrics(as_json: options.Json = False) -> None:
     """List the scores with one line of meaning each. Runs no other package's code."""
     from clipkstar.catalog import metric_entries
 
@@ -183,6 +258,12 @@ def show_version() -> None:
     import clipkstar
 
     typer.echo(clipkstar.__version__)
+
+
+def _go_offline(*, offline: bool) -> None:
+    """Set it before the libraries that read it are imported."""
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def _deliver(text: str) -> None:

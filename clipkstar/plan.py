@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipkstar import store
+from clipkstar import embedding_export, hub, store
+from clipkstar.data.own_data import Columns
+from clipkstar.data.rows import Rows, open_rows
+from clipkstar.data.words import PromptChoice
 from clipkstar.discovery import TASKS, list_own
-from clipkstar.errors import UnreachableError
-from clipkstar.rows import Rows, open_rows
-from clipkstar.runner import Settings, Work
+from clipkstar.errors import InputError, UnreachableError
+from clipkstar.runner import Settings, Work, embed_unit, load_encoder, unit_of
 from clipkstar.selection import select_checkpoint, select_metrics, select_tasks
 
 if TYPE_CHECKING:
     from clipkstar.encoder import Request
+    from clipkstar.metric import Metric
+    from clipkstar.runner import Progress
     from clipkstar.store import Store
+    from clipkstar.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """What to evaluate, as typed. tasks, metrics: names, files or folders; suite: None = core if no task is named.
 
-    limit: size of the class-stratified sample of each task. revision: of the data sets on the hub.
+    columns: of data that no task file describes. limit: size of the class-stratified sample of each task.
+    revision: of the data sets on the hub. prompts: instead of the tasks' own words. stream: keep one shard at a time.
     """
 
     request: Request
     tasks: tuple[str, ...] = ()
     suite: str | None = None
+    columns: Columns | None = None
     metrics: tuple[str, ...] = ()
     limit: int | None = None
     revision: str | None = None
+    prompts: PromptChoice | None = None
+    stream: bool = False
 
 
 def prepare(
@@ -42,14 +53,47 @@ def prepare(
     """
     store.check_writable(results)
     metrics = select_metrics(selection.metrics)
-    tasks = select_tasks(selection.tasks, selection.suite)
+    return _work(selection, settings, metrics, say), _opened(selection, say)
+
+
+def write_embeddings(
+    path: Path, selection: Selection, settings: Settings, say: Callable[[str], None], progress: Progress
+) -> None:
+    """Embed one task with one checkpoint and write a file of embeddings, labels and row numbers.
+
+    Raises InputError for what `prepare` refuses, more than one task, and a file that cannot be written.
+    """
+    embedding_export.check_place(path)
+    if len(selection.tasks) != 1:
+        raise InputError(f"embed got {len(selection.tasks)} tasks; it needs one --task for each file.")
+    work, opened = _work(selection, settings, (), say), _opened(selection, say)
+    if len(opened) != 1:
+        raise InputError(f"embed got {len(opened)} tasks in '{selection.tasks[0]}'; it needs one for each file.")
+    unit = unit_of(work, opened[0])
+    embeddings, _ = embed_unit(unit, load_encoder(work, unit.device), progress)
+    embedding_export.write(path, embeddings, unit.about())
+
+
+def _work(selection: Selection, settings: Settings, metrics: Sequence[Metric], say: Callable[[str], None]) -> Work:
     family, checkpoint = select_checkpoint(selection.request)
     if checkpoint.notice:
         say(checkpoint.notice)
+    return Work(family=family, checkpoint=checkpoint, metrics=metrics, settings=settings)
+
+
+def _opened(selection: Selection, say: Callable[[str], None]) -> list[Rows]:
     opened = []
+    tasks = select_tasks(selection.tasks, selection.suite, selection.columns)
+    _check_words_fit(selection.prompts, tasks)
     for task in tasks:
         try:
-            rows = open_rows(task, limit=selection.limit, revision=selection.revision)
+            rows = open_rows(
+                task,
+                limit=selection.limit,
+                revision=selection.revision,
+                prompts=selection.prompts,
+                stream=selection.stream,
+            )
         except UnreachableError as error:
             bundled = ", ".join(own.name for own in list_own(TASKS) if own.dataset.is_local)
             raise UnreachableError(
@@ -58,4 +102,20 @@ def prepare(
         for notice in rows.notices:
             say(notice)
         opened.append(rows)
-    return Work(family=family, checkpoint=checkpoint, metrics=metrics, settings=settings), opened
+    if any(not task.dataset.is_local for task in tasks):
+        reason = hub.go_offline_if_unreachable()
+        if reason and not os.environ.get("HF_HUB_OFFLINE"):
+            say(f"{reason}; the data sets are those of the cache.")
+    return opened
+
+
+def _check_words_fit(chosen: PromptChoice | None, tasks: Sequence[Task]) -> None:
+    """Raise InputError where words of one task's classes were given for several tasks."""
+    if chosen is None or len(tasks) < 2:
+        return
+    of_classes = chosen.class_names or (chosen.prompts if chosen.prompts and ".json" in chosen.prompts else None)
+    if of_classes is not None:
+        raise InputError(
+            f"'{of_classes}' has the words of one task's classes, and {len(tasks)} tasks were named; evaluate one task "
+            "at a time with it."
+        )

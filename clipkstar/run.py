@@ -68,13 +68,19 @@ class CheckpointRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How it was evaluated. space: "output" = what encode_image returns. device: "cpu", "cuda" or "mps"."""
+    """How it was evaluated.
+
+    space: "output" = what encode_image returns, "pre_projection" = before the projection into the joint space.
+    templates: () where prompts were written out for each class. prompt_set: its name, "" = the task's own words.
+    device: "cpu", "cuda" or "mps".
+    """
 
     precision: str
     space: str
     templates: tuple[str, ...]
     batch_size: int
     device: str
+    prompt_set: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

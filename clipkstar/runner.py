@@ -9,11 +9,11 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from clipkstar import store
 from clipkstar.discovery import METRICS, find_all, own_names
-from clipkstar.embed import embed
+from clipkstar.embed import Timing, embed
 from clipkstar.environment import describe, pick_device
 from clipkstar.errors import InputError
 from clipkstar.measure import Findings, measure, ordered
@@ -33,8 +33,9 @@ from clipkstar.run import (
 
 if TYPE_CHECKING:
     from clipkstar.checkpoint import Checkpoint, Identity
-    from clipkstar.encoder import Device, Encoder, Family, Precision
-    from clipkstar.rows import Rows
+    from clipkstar.data.rows import Rows
+    from clipkstar.embeddings import Embeddings
+    from clipkstar.encoder import Device, Encoder, Family, Precision, Space
     from clipkstar.store import Store
 
 EMBEDDING_VERSION = "1"
@@ -43,12 +44,17 @@ EMBEDDING_VERSION = "1"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to evaluate. space: "output" = embeddings as encode_image returns them. force: repeat finished work."""
+    """How to evaluate.
+
+    space: "output" = image embeddings as encode_image returns them, "pre_projection" = before the projection into the
+        joint space, where there are no text embeddings.
+    force: repeat finished work.
+    """
 
     precision: Precision = "fp32"
     device: Device = "auto"
     batch_size: int = 64
-    space: Literal["output"] = "output"
+    space: Space = "output"
     force: bool = False
 
 
@@ -82,10 +88,31 @@ class Unit:
 
     def run_id(self) -> str:
         """Hash all that decides embeddings and predictions; without a weights hash no id comes twice."""
+        return _digest({"task": self.rows.fingerprint} | self._encoder())[:16]
+
+    def class_key(self) -> str | None:
+        """Hash all that decides the class embeddings; None without a weights hash."""
+        if self.identity.weights_sha256 is None:
+            return None
+        return _digest({"prompts": self.rows.words.prompts} | self._encoder())
+
+    def about(self) -> dict[str, str]:
+        """What a file of embeddings says of where they come from."""
+        settings = self.work.settings
+        return {
+            "task": self.rows.task.name,
+            "fingerprint": self.rows.fingerprint,
+            "checkpoint": self.work.checkpoint.title,
+            "weights_sha256": self.identity.weights_sha256 or "",
+            "precision": settings.precision,
+            "space": settings.space,
+            "device": self.device,
+        } | ({} if self.rows.limit is None else {"limit": str(self.rows.limit)})
+
+    def _encoder(self) -> dict[str, object]:
         from importlib.metadata import version
 
-        decisive = {
-            "task": self.rows.fingerprint,
+        return {
             "weights": self.identity.weights_sha256 or uuid.uuid4().hex,
             "config": self.identity.config_sha256,
             "family": (self.work.family.name, self.work.family.version),
@@ -95,7 +122,10 @@ class Unit:
             "space": self.work.settings.space,
             "device": self.device,
         }
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _digest(decisive: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 Progress = Callable[[str, int, int], None]
@@ -123,7 +153,7 @@ def evaluate(work: Work, tasks: Sequence[Rows], results: Store, progress: Progre
             yield Outcome(evaluation=known, folder=place, skipped=True)
             continue
         if encoder is None:
-            encoder = work.family.load(work.checkpoint, device, work.settings.precision)
+            encoder = load_encoder(work, device)
         if known is not None:
             unit = replace(unit, work=replace(work, metrics=_with_recorded(work.metrics, known.run)))
         evaluation = compute(unit, run_id, encoder, progress)
@@ -132,16 +162,23 @@ def evaluate(work: Work, tasks: Sequence[Rows], results: Store, progress: Progre
         yield Outcome(evaluation=evaluation, folder=store.write(results, evaluation), skipped=False)
 
 
+def load_encoder(work: Work, device: str) -> Encoder:
+    """Load the checkpoint so that it gives embeddings of the space asked for; InputError where it has no such space."""
+    if work.settings.space == "output":
+        return work.family.load(work.checkpoint, device, work.settings.precision)
+    if work.family.load_pre_projection is None:
+        raise InputError(
+            f"--space {work.settings.space} was asked for, and encoders of the family '{work.family.name}' have no "
+            "embeddings before a projection; leave it out."
+        )
+    return work.family.load_pre_projection(work.checkpoint, device, work.settings.precision)
+
+
 def compute(unit: Unit, run_id: str, encoder: Encoder, progress: Progress) -> Evaluation:
     """Embed and measure one unit; nothing is stored."""
     started = time.perf_counter()
-    rows, settings = unit.rows, unit.work.settings
-    embeddings, timing = embed(
-        encoder,
-        rows,
-        batch_size=settings.batch_size,
-        progress=lambda done: progress(rows.task.name, done, rows.n_images),
-    )
+    rows = unit.rows
+    embeddings, timing = embed_unit(unit, encoder, progress)
     embedded = time.perf_counter()
     measured = measure(embeddings, unit.work.metrics, Neighbors(embeddings, engine=Engine(device=unit.device)))
     done = time.perf_counter()
@@ -158,6 +195,24 @@ def compute(unit: Unit, run_id: str, encoder: Encoder, progress: Progress) -> Ev
         images=measured.images,
         classes=measured.classes,
         notices=measured.notices,
+    )
+
+
+def unit_of(work: Work, rows: Rows) -> Unit:
+    """Identify the checkpoint and the device for one opened task."""
+    device = pick_device(work.settings.device)
+    return Unit(work=work, identity=work.family.identify(work.checkpoint), device=device, rows=rows)
+
+
+def embed_unit(unit: Unit, encoder: Encoder, progress: Progress) -> tuple[Embeddings, Timing]:
+    """Embed one unit; nothing is stored but its class embeddings, in the cache."""
+    rows = unit.rows
+    return embed(
+        encoder,
+        rows,
+        batch_size=unit.work.settings.batch_size,
+        progress=lambda done: progress(rows.task.name, done, rows.n_images),
+        class_key=unit.class_key(),
     )
 
 
@@ -190,7 +245,8 @@ def _record(unit: Unit, run_id: str, measured: Findings, seconds: Seconds) -> Ru
         protocol=Protocol(
             precision=work.settings.precision,
             space=work.settings.space,
-            templates=rows.task.templates,
+            templates=rows.words.templates,
+            prompt_set=rows.words.prompt_set,
             batch_size=work.settings.batch_size,
             device=unit.device,
         ),

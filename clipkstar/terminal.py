@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from clipkstar.api import KstarResult
+    from clipkstar.data.validation import Validation
     from clipkstar.run import Run
     from clipkstar.runner import Outcome, Progress
 
@@ -33,6 +34,8 @@ KSTAR_LEGEND = (
     "[95 % interval]  k*/n: 1 = deep inside its class; γ: lower is better,\n"
     "fractured > 0.5, clustered < -0.5.  Meaning of the scores: clipkstar metrics\n"
 )
+
+MILLION = 1_000_000
 
 MOST_CLASSES = 20
 """Classes in the table of the terminal; all are in classes.parquet."""
@@ -93,14 +96,43 @@ def show_kstar(result: KstarResult, *, as_json: bool) -> None:
     sys.stdout.write(KSTAR_LEGEND)
 
 
-def show_catalog(entries: Sequence[Mapping[str, str | int | None]], *, as_json: bool) -> None:
-    """Print what can be named, one entry a line, or as a JSON array."""
+def show_catalog(
+    entries: Sequence[Mapping[str, str | int | None]], *, as_json: bool, without: Sequence[str] = ()
+) -> None:
+    """Print what can be named, one entry a line, or as a JSON array; columns in `without` stand in the JSON only."""
     if as_json:
         sys.stdout.write(to_json(entries) + "\n")
         return
-    rows = [{key: "" if value is None else str(value) for key, value in entry.items()} for entry in entries]
+    entries = [{key: value for key, value in entry.items() if key not in without} for entry in entries]
+    rows = [{key: _cell(value) for key, value in entry.items()} for entry in entries]
     numbers = {key for entry in entries for key, value in entry.items() if isinstance(value, int)}
     _print_table(rows, left=[key for key in rows[0] if key not in numbers])
+
+
+def _cell(value: str | int | None) -> str:
+    """Large numbers in millions, so that a table of models fits."""
+    if isinstance(value, int) and value >= MILLION:
+        return f"{value / MILLION:.1f} M"
+    return "" if value is None else str(value)
+
+
+def show_validations(found: Sequence[Validation], *, as_json: bool) -> None:
+    """Print what tasks are like, one line each, the classes of a single one, and everything to say about them."""
+    from clipkstar.data.validation import class_rows, summary_row
+
+    if as_json:
+        sys.stdout.write(to_json(found) + "\n")
+        return
+    show_catalog([summary_row(validation) for validation in found], as_json=False)
+    if len(found) == 1 and found[0].classes:
+        classes = class_rows(found[0])
+        show_catalog(classes[:MOST_CLASSES], as_json=False)
+        if len(classes) > MOST_CLASSES:
+            sys.stdout.write(f"the {MOST_CLASSES} largest of {len(classes)} classes; --json lists all.\n")
+    for validation in found:
+        for noun, sentences in (("problem", validation.problems), ("remark", validation.remarks)):
+            for sentence in sentences:
+                sys.stdout.write(f"{validation.task}: {noun}: {sentence}\n")
 
 
 def _print_table(rows: Sequence[Mapping[str, str]], *, left: Sequence[str]) -> None:
@@ -132,9 +164,10 @@ def _least_width(rows: Sequence[Mapping[str, str]], numbers: Sequence[str]) -> i
 def _run_cells(run: Run) -> dict[str, str]:
     scores = run.scores
     sample = f" (sample of {run.task.limit})" if run.task.limit is not None else ""
+    prompts = f" (prompts {run.protocol.prompt_set})" if run.protocol.prompt_set else ""
     patterns = [scores.get(name) for name in ("fractured", "overlapped", "clustered")]
     return {
-        "task": run.task.name + sample,
+        "task": run.task.name + sample + prompts,
         "n": str(run.task.n_images),
         "top1 %": _percent(scores.get("top1"), run.intervals.get("top1")),
         "recall %": _percent(scores.get("mean_class_recall")),
@@ -204,8 +237,10 @@ def _number(value: float | None, form: str, interval: tuple[float, float] | None
 
 def _heading(run: Run) -> str:
     checkpoint, protocol = run.checkpoint, run.protocol
+    space = "" if protocol.space == "output" else f", space {protocol.space}"
     return (
         f"{checkpoint.model} {checkpoint.pretrained} ({checkpoint.family}), {protocol.precision} on {protocol.device}"
+        f"{space}"
     )
 
 

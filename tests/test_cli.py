@@ -21,8 +21,7 @@ CLIPKSTAR = str(Path(sys.executable).with_name("clipkstar"))
 FAKE = "eval --model fake:colors --task digits --limit 40"
 HEAVY = ("torch", "open_clip", "datasets", "polars", "numpy", "scipy", "faiss", "huggingface_hub")
 BUNDLED_HINT = (
-    "connect once, or use the bundled digits, emoji_fluent, emoji_noto, fashion_mnist_2k (--suite bundled), "
-    "which need no network."
+    "or use the bundled digits, emoji_fluent, emoji_noto, fashion_mnist_2k (--suite bundled), which need no network."
 )
 
 
@@ -80,8 +79,8 @@ def test_help_of_eval_warns_where_code_is_run(call: Call) -> None:
     said = call("eval --help")
     assert (said.code, said.err) == (0, "")
     words = " ".join(said.out.split())
-    assert "runs the code in that file" in words
-    assert "A file's code is run." in words
+    assert "run the code there" in words
+    assert "FILE.py (its code is run)" in words
     for option in ("--model", "--pretrained", "--task", "--suite", "--metric", "--runs", "--limit", "--offline"):
         assert f"{option} " in said.out
 
@@ -99,9 +98,9 @@ SEE_HELP = "; the command with --help lists what it takes."
         ("eval", f"Missing option '--model'{SEE_HELP}"),
         (f"{ZOO} --modle x", f"No such option: --modle (Possible options: --model, --offline){SEE_HELP}"),
         (f"{ZOO} digits", f"Got unexpected extra argument(s) (digits){SEE_HELP}"),
-        (f"{ZOO} --task digts", "there is no task 'digts'; did you mean 'digits'?"),
+        (f"{ZOO} --task digts", "there is no task 'digts'; did you mean 'digits' or 'gtsrb' or 'dtd'?"),
         (f"{ZOO} --task none/digits.py", "there is no task file or folder 'none/digits.py'; check the path."),
-        (f"{ZOO} --suite bundle", "there is no suite 'bundle'; did you mean 'bundled'?"),
+        (f"{ZOO} --suite bundle", "there is no suite 'bundle'; did you mean 'bundled' or 'robustness'?"),
         (f"{ZOO} --task digits --metric kstr", "there is no metric 'kstr'; did you mean 'kstar'?"),
         ("eval --model tiny-p8 --task digits", "'tiny-p8' needs --pretrained: final, stage1, stage2, stage3."),
         (
@@ -421,8 +420,8 @@ def test_a_task_that_needs_a_network_names_its_repository_and_the_bundled_tasks(
     assert offline[command] == Said(
         code=2,
         out="",
-        err="clipkstar: task 'cifar10' needs the data set 'clip-benchmark/wds_vtab-cifar10', which is not cached and "
-        f"cannot be reached (offline mode is on); {BUNDLED_HINT}\n",
+        err="clipkstar: the data set 'djghosh/wds_cifar10_test' of task 'cifar10' cannot be reached (offline mode is "
+        f"on), and the cache has no complete copy; connect, then repeat the command, {BUNDLED_HINT}\n",
     )
 
 
@@ -432,8 +431,8 @@ def test_weights_that_need_a_network_are_named_with_the_bundled_models(offline: 
         out="",
         err="clipkstar: 'laion2b' is taken to mean 'laion2b_s34b_b79k'.\n"
         "clipkstar: the weights 'laion2b_s34b_b79k' of 'ViT-B-32' (from 'laion/CLIP-ViT-B-32-laion2B-s34B-b79K/') "
-        "cannot be reached, and there is no cached copy (offline mode is on); connect once, or use the bundled models, "
-        "which need no network ('clipkstar models tiny-*').\n",
+        "cannot be reached (offline mode is on), and the cache has no complete copy; connect, then repeat the command, "
+        "or use the bundled models, which need no network ('clipkstar models tiny-*').\n",
     )
 
 
@@ -441,8 +440,8 @@ def test_a_model_repository_that_needs_a_network_is_named(offline: list[Said]) -
     assert offline[3] == Said(
         code=2,
         out="",
-        err="clipkstar: open_clip_config.json of the model repository 'org/name' cannot be reached, and there is no "
-        "cached copy (offline mode is on); connect once, or use the bundled models, which need no network "
+        err="clipkstar: the model repository 'org/name' cannot be reached (offline mode is on), and the cache has no "
+        "complete copy; connect, then repeat the command, or use the bundled models, which need no network "
         "('clipkstar models tiny-*').\n",
     )
 

@@ -17,6 +17,7 @@ import torch
 import clipkstar
 from clipkstar import cli
 from clipkstar.encoders import zoo
+from clipkstar.encoders._in_memory import InMemoryEncoder
 from clipkstar.errors import InputError
 from clipkstar.run import Evaluation
 
@@ -77,11 +78,11 @@ def test_a_model_in_memory_scores_as_it_does_on_the_command_line(
 
 def test_without_a_tokenizer_the_zero_shot_scores_are_null_and_the_rest_is_there(held: Held) -> None:
     with_text, without = held.evaluate(), held.evaluate(text=False)
-    zero_shot = ("top1", "top5", "mean_class_recall", "ece")
+    zero_shot = ("top1", "top5", "mean_class_recall", "ece", "f1_macro")
     assert without.run.scores == with_text.run.scores | dict.fromkeys(zero_shot)
     assert without.run.intervals == {name: at for name, at in with_text.run.intervals.items() if name not in zero_shot}
     assert without.images["kstar"].equals(with_text.images["kstar"])
-    assert "the encoder has no text tower: the zero-shot scores are null." in without.notices
+    assert "without text embeddings in this space the zero-shot scores are null." in without.notices
 
 
 class Colours(torch.nn.Module):
@@ -153,6 +154,81 @@ def test_a_model_without_parameters_is_evaluated() -> None:
     found = clipkstar.evaluate(model=Means(), preprocess=preprocess_colours, task="digits", limit=60)
     assert found.run.scores["top1"] is None
     assert 0 <= (found.run.scores["nn1_accuracy"] or 0) <= 1
+
+
+class Scaled(Colours):
+    """An encoder of pictures and prompts with a scale and a bias of its own."""
+
+    def __init__(self, logit_scale: object, logit_bias: object = None) -> None:
+        super().__init__()
+        self.logit_scale, self.logit_bias = logit_scale, logit_bias
+
+    def encode_text(self, text: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.one_hot(text % 5, 5).float()
+
+
+def evaluate_scaled(logit_scale: object, logit_bias: object = None) -> Evaluation:
+    torch.manual_seed(3)
+    return clipkstar.evaluate(
+        model=Scaled(logit_scale, logit_bias),
+        preprocess=preprocess_colours,
+        tokenizer=lambda texts: torch.tensor([len(text) for text in texts]),
+        task="digits",
+        limit=60,
+    )
+
+
+def test_scale_and_bias_may_be_numbers_or_tensors_and_the_scale_is_a_logarithm() -> None:
+    scale, bias = float(np.log(20)), -0.5
+    as_numbers = evaluate_scaled(scale, bias)
+    as_tensors = evaluate_scaled(torch.nn.Parameter(torch.tensor(scale)), torch.tensor([bias]))
+    assert as_numbers.run.scores == as_tensors.run.scores
+    assert as_numbers.images["confidence"].to_list() == as_tensors.images["confidence"].to_list()
+    steeper = evaluate_scaled(float(np.log(40)), bias)
+    assert as_numbers.run.scores["ece"] != steeper.run.scores["ece"]
+    held = InMemoryEncoder(model=Scaled(scale, bias), transform=preprocess_colours, tokenize=None)
+    assert (held.logit_scale, held.logit_bias) == (pytest.approx(20, rel=1e-6), bias)
+
+
+@pytest.mark.parametrize(
+    ("scale", "bias", "sentence"),
+    [
+        ("4.6", None, "the model's logit_scale is a str; it needs a number or a tensor of one."),
+        (torch.zeros(2), None, "the model's logit_scale has 2 numbers; it needs one."),
+        (
+            100,
+            None,
+            "the model's logit_scale is 100.0, whose exponential is not finite; it needs the logarithm of the scale, "
+            "such as 4.6052 for 100.",
+        ),
+        (0.0, {}, "the model's logit_bias is a dict; it needs a number or a tensor of one."),
+    ],
+)
+def test_a_scale_or_bias_that_is_none_is_one_sentence(scale: object, bias: object, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        evaluate_scaled(scale, bias)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "sentence"),
+    [
+        (
+            lambda _: {"pixel_values": [1.0]},
+            "the preprocessing returned a dict that cannot be read as an array (float() argument must be a string or a "
+            "real number, not 'dict'); it needs a CPU tensor or an array (3, height, width).",
+        ),
+        (
+            np.asarray,
+            "the encoder's preprocessing returned an array of shape (SIDE, SIDE, 3) for a picture; it needs "
+            "(3, height, width).",
+        ),
+    ],
+)
+def test_a_preprocessing_that_makes_no_picture_is_one_sentence(preprocess: object, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        clipkstar.evaluate(model=Colours(), preprocess=preprocess, task="digits", limit=20)  # type: ignore[arg-type]
+    assert str(caught.value) == sentence.replace("SIDE", "8")
 
 
 @pytest.mark.parametrize(
@@ -238,4 +314,4 @@ def test_tf32_set_by_the_newer_names_of_torch_is_as_before_too() -> None:
 def test_an_unknown_task_is_one_sentence(held: Held) -> None:
     with pytest.raises(InputError) as caught:
         clipkstar.evaluate(model=held.model, preprocess=held.preprocess, task="digts")
-    assert str(caught.value) == "there is no task 'digts'; did you mean 'digits'?"
+    assert str(caught.value) == "there is no task 'digts'; did you mean 'digits' or 'gtsrb' or 'dtd'?"

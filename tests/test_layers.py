@@ -13,23 +13,29 @@ PACKAGE = Path(clipkstar.__file__).parent
 TASKS = Path(clipkstar_tasks.__file__).parent
 
 ROWS = (
-    "errors task checkpoint full_float32",
-    "encoder embeddings embedding_files",
-    "neighbors.engine neighbors.points neighbors.panels skewness jackknife prompts balanced_sample",
+    "errors task checkpoint full_float32 cache_folder causes",
+    "encoder embeddings embedding_files file_hashes hub_answers data.source",
+    "data.class_name_files data.image_folder data.row_checks data.text_lines",
+    "neighbors.engine neighbors.points neighbors.panels skewness jackknife prompts balanced_sample stratified_sample",
+    "class_logits cache data.shard_files hub data.prompt_set_files",
+    "data.words",
+    "data.tables data.word_checks",
+    "data.shards data.own_data",
     "neighbors.rounding neighbors.radii",
     "neighbors.sweep neighbors.crowded",
     "neighbors.flat neighbors.settle neighbors.own_class",
     "neighbors.impostors neighbors.nearest",
     "neighbors permutation_null",
-    "metric run rows",
+    "metric run data.rows",
     "metrics.* encoders.*",
-    "pixels discovery store environment",
-    "measure embed selection",
+    "pixels discovery store environment reference_tables",
+    "measure embed selection data.validation reference embedding_export",
     "runner catalog picture",
     "plan api",
     "kstar_files",
     "terminal",
     "clipkstar",
+    "options",
     "cli",
 )
 """Modules of clipkstar, from the nouns down to the command line; a row may import from the rows above it. `metrics.*`
@@ -76,7 +82,7 @@ def _own(names: Iterator[str]) -> set[str]:
 
 
 def test_every_module_has_its_place() -> None:
-    placed = {*ROW_OF, *BUILDERS, "metrics", "encoders"}
+    placed = {*ROW_OF, *BUILDERS, "data", "metrics", "encoders"}
     assert {_place(module) for module in FILES} - placed == set()
     assert placed - {_place(module) for module in FILES} == set()
 
@@ -91,7 +97,7 @@ def test_a_module_imports_only_from_rows_above_it(module: str) -> None:
     assert module not in siblings
 
 
-@pytest.mark.parametrize("module", ["metrics", "encoders", "zoo"])
+@pytest.mark.parametrize("module", ["data", "metrics", "encoders", "zoo"])
 def test_the_folders_themselves_import_nothing(module: str) -> None:
     assert list(_imports(FILES[module], module)) == []
 
@@ -118,10 +124,11 @@ def test_a_task_file_imports_the_task_and_nothing_else_of_ours(path: Path) -> No
 def test_the_reader_of_imports_sees_those_in_functions_and_relative_ones(tmp_path: Path) -> None:
     file = tmp_path / "made.py"
     file.write_text(
-        "import numpy\nfrom clipkstar import store\nfrom clipkstar.run import Run, to_json\nimport clipkstar.rows\n"
+        "import numpy\nfrom clipkstar import store\nfrom clipkstar.run import Run, to_json\n"
+        "import clipkstar.data.rows\n"
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .open_clip import load\n"
         "def f():\n    from . import zoo\n    import clipkstar\n    from ..errors import InputError\n"
     )
     assert _own(_imports(file, "encoders.made")) == {
-        *("store", "run", "rows", "encoders.open_clip", "encoders.zoo", "clipkstar", "errors")
+        *("store", "run", "data.rows", "encoders.open_clip", "encoders.zoo", "clipkstar", "errors")
     }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from colors import write_task
 
+from clipkstar.data.words import PromptChoice
 from clipkstar.discovery import METRICS, own_names
 from clipkstar.encoder import Request
 from clipkstar.errors import InputError, UnreachableError
@@ -16,9 +17,9 @@ from clipkstar.store import Store
 
 FAKE = Request(model="fake:colors")
 CIFAR10_OFFLINE = (
-    "task 'cifar10' needs the data set 'clip-benchmark/wds_vtab-cifar10', which is not cached and cannot be reached "
-    "(offline mode is on); connect once, or use the bundled digits, emoji_fluent, emoji_noto, fashion_mnist_2k "
-    "(--suite bundled), which need no network."
+    "the data set 'djghosh/wds_cifar10_test' of task 'cifar10' cannot be reached (offline mode is on), and the cache "
+    "has no complete copy; connect, then repeat the command, or use the bundled digits, emoji_fluent, emoji_noto, "
+    "fashion_mnist_2k (--suite bundled), which need no network."
 )
 
 
@@ -73,11 +74,17 @@ def test_the_notices_of_the_checkpoint_and_of_every_task_are_said_in_this_order(
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        pytest.param({"tasks": ("digit",)}, "there is no task 'digit'; did you mean 'digits'?", id="an unknown task"),
+        pytest.param(
+            {"tasks": ("digit",)}, "there is no task 'digit'; did you mean 'digits' or 'dtd'?", id="an unknown task"
+        ),
         pytest.param(
             {"tasks": ("no/colors.py",)}, "there is no task file or folder 'no/colors.py'; check the path.", id="a path"
         ),
-        pytest.param({"suite": "bundle"}, "there is no suite 'bundle'; did you mean 'bundled'?", id="an unknown suite"),
+        pytest.param(
+            {"suite": "bundle"},
+            "there is no suite 'bundle'; did you mean 'bundled' or 'robustness'?",
+            id="an unknown suite",
+        ),
         pytest.param(
             {"metrics": ("kstars",)}, "there is no metric 'kstars'; did you mean 'kstar'?", id="an unknown metric"
         ),
@@ -177,3 +184,12 @@ def test_an_address_as_folder_of_runs_is_refused(tmp_path: Path, monkeypatch: py
         "the runs folder 's3:/bucket/runs' is an address; it needs to be a folder of this machine."
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_words_of_one_tasks_classes_are_refused_for_several_tasks(runs: Path, tmp_path: Path) -> None:
+    names = tmp_path / "ten.txt"
+    names.write_text("\n".join(f"name {number}" for number in range(10)))
+    several = Selection(request=FAKE, tasks=("digits", "fashion_mnist_2k"))
+    sentence = "has the words of one task's classes, and 2 tasks were named; evaluate one task at a time with it."
+    assert str(_refusal(replace(several, prompts=PromptChoice(class_names=names)), runs)) == f"'{names}' {sentence}"
+    assert str(_refusal(replace(several, prompts=PromptChoice(prompts="p.json")), runs)) == f"'p.json' {sentence}"

@@ -10,9 +10,9 @@ import pytest
 from colors import colors_task
 
 from clipkstar.checkpoint import Geometry
+from clipkstar.data.rows import open_rows
 from clipkstar.encoder import Request
 from clipkstar.errors import InputError
-from clipkstar.rows import open_rows
 from clipkstar.run import (
     SCHEMA,
     CheckpointRecord,
@@ -94,7 +94,7 @@ def test_the_fields_are_those_of_the_contract() -> None:
             *("family", "model", "pretrained", "lineage"),
             *("weights_sha256", "config_sha256", "geometry", "activation"),
         ],
-        "protocol": ["precision", "space", "templates", "batch_size", "device"],
+        "protocol": ["precision", "space", "templates", "batch_size", "device", "prompt_set"],
         "metrics": ["zero_shot"],
         "scores": ["top1", "top5", "tiny", "sum", "count"],
         "intervals": ["top1"],

@@ -12,11 +12,11 @@ from colors import BROKEN, LABELS, NAMES, colors_task, picture
 
 from clipkstar import store
 from clipkstar.checkpoint import Checkpoint, Identity
+from clipkstar.data.rows import Rows, open_rows
 from clipkstar.encoder import Family, Request
 from clipkstar.encoders.fake import FAMILY, ColorEncoder
 from clipkstar.errors import InputError
 from clipkstar.metric import Measured, Metric, Score
-from clipkstar.rows import Rows, open_rows
 from clipkstar.run import CLASS_COLUMNS, IMAGE_COLUMNS, Run
 from clipkstar.runner import Outcome, Settings, Unit, Work, evaluate
 from clipkstar.selection import select_metrics
@@ -153,6 +153,7 @@ def test_the_record_says_what_was_done(colors: Rows, root: Path) -> None:
         "templates": ("a photo of a {}.",),
         "batch_size": 5,
         "device": "cpu",
+        "prompt_set": "",
     }
     assert run.metrics == {metric.name: metric.version for metric in select_metrics(())}
     assert set(run.scores) == {score.name for metric in select_metrics(()) for score in metric.scores}

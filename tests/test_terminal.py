@@ -10,6 +10,7 @@ import pytest
 from test_run import RUN
 
 from clipkstar.api import KstarResult
+from clipkstar.data.validation import ClassSize, Validation
 from clipkstar.run import Evaluation
 from clipkstar.runner import Outcome
 from clipkstar.terminal import (
@@ -22,6 +23,7 @@ from clipkstar.terminal import (
     show_catalog,
     show_kstar,
     show_runs,
+    show_validations,
     tell,
 )
 
@@ -206,3 +208,56 @@ def test_long_class_names_are_broken_before_numbers(
 def test_several_sentences_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     say_all(("one.", "two."))
     assert capsys.readouterr() == ("", "clipkstar: one.\nclipkstar: two.\n")
+
+
+def test_other_prompts_and_another_space_are_said_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    protocol = replace(SCORED.protocol, prompt_set="de", space="pre_projection")
+    show_runs([replace(SCORED, protocol=protocol)], as_json=False)
+    out = capsys.readouterr().out
+    assert "colors exact (fake), fp32 on cpu, space pre_projection\n" in out
+    assert "colors (sample of 6) (prompts de)" in out
+
+
+def test_columns_that_are_left_out_of_a_table_stay_in_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [{"model": "a", "parameters": 151_277_313, "context": 77}, {"model": "b", "parameters": None}]
+    show_catalog(entries[:1], as_json=False, without=("context",))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert [lines[0], *lines[2:]] == ["model parameters", "a 151.3 M"]
+    show_catalog(entries, as_json=True, without=("context",))
+    assert json.loads(capsys.readouterr().out) == entries
+
+
+VALIDATION = Validation(
+    task="pets",
+    dataset="imagefolder:pets",
+    n_images=3,
+    n_classes=2,
+    classes=(ClassSize(label=0, name="cat", n_images=1), ClassSize(label=1, name="dog", n_images=2)),
+    problems=("row 2 holds no image.",),
+    remarks=("one class is small.",),
+)
+
+
+def test_a_validation_shows_its_classes_and_everything_there_is_to_say(capsys: pytest.CaptureFixture[str]) -> None:
+    show_validations([VALIDATION], as_json=False)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert lines[2] == "pets 3 2 1 2 0 0 1"
+    assert lines[5:] == [
+        "1 dog 2",
+        "0 cat 1",
+        "pets: problem: row 2 holds no image.",
+        "pets: remark: one class is small.",
+    ]
+    show_validations([VALIDATION, VALIDATION], as_json=False)
+    assert "dog" not in capsys.readouterr().out
+    show_validations([VALIDATION], as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["classes"][1] == {"label": 1, "name": "dog", "n_images": 2}
+
+
+def test_of_many_classes_a_validation_shows_the_largest(capsys: pytest.CaptureFixture[str]) -> None:
+    classes = tuple(ClassSize(label=label, name=f"c{label}", n_images=label) for label in range(MOST_CLASSES + 5))
+    show_validations([replace(VALIDATION, classes=classes)], as_json=False)
+    out = capsys.readouterr().out
+    assert f"the {MOST_CLASSES} largest of {MOST_CLASSES + 5} classes; --json lists all.\n" in out
+    assert f"c{MOST_CLASSES + 4} " in out
+    assert "c4 " not in out
