@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-peers
+PEERS_INSTALLED := $(PEERS)/.installed
 RUNS ?= runs
 
 .PHONY: demo test lint bench notebooks zoo data clean
@@ -13,8 +15,8 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m clipkstar.picture $(RUNS)/digits/zoo--tiny-p8--final/* $(RUNS)/digits.svg
 	@echo "The runs lie in $(RUNS)/<task>/<checkpoint>/<run_id>/, a picture of the last model's digits in $(RUNS)/digits.svg."
 
-test: $(INSTALLED)
-	$(BIN)/python -m pytest
+test: $(INSTALLED) $(PEERS_INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -23,6 +25,7 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_encoding
 
 # Executes notebooks/*.ipynb again and keeps their outputs.
 notebooks: $(INSTALLED)
@@ -37,11 +40,19 @@ data: $(INSTALLED)
 	$(BIN)/python -m clipkstar_tasks._bundled.build
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) $(VENV); \
 	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; fi
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	$$uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[notebook,test,zoo]'
+	$$uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[notebook,test,transformers,zoo]'
+	@touch $@
+
+# What tests/test_parity.py compares with, in an environment of its own because it needs an older numpy. uv links the
+# packages that both environments share, so this one adds seconds and megabytes where links are possible.
+$(PEERS_INSTALLED): tests/peers.txt constraints.txt | $(INSTALLED)
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	$$uv venv --quiet --allow-existing --python $(BIN)/python $(PEERS) && grep -v '^numpy==' constraints.txt | \
+	$$uv pip install --quiet --python $(PEERS)/bin/python --constraint - --requirements tests/peers.txt
 	@touch $@

@@ -3,6 +3,7 @@
 `root/models/ORG/NAME/…` and `root/datasets/ORG/NAME/…` are the repositories. Their commit sha is a hash of their
 contents, so an edited file moves `main`; the revisions `main` and that sha are known, every other is not found.
 HF_ENDPOINT is read when huggingface_hub is imported: clients belong in a subprocess that has it set.
+A test may put faults into `HubStandIn.faults`, which then happen instead of the answer.
 """
 
 import contextlib
@@ -10,16 +11,38 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
+LARGE = (".tar", ".safetensors", ".bin")
+"""Files that are named after the sha256 of their content, as the hub does for what it stores apart from git."""
+
 _ID = r"([^/]+/[^/]+|[^/]+)"
 _API = re.compile(rf"/api/(models|datasets)/{_ID}(?:/(revision|tree|paths-info)/([^/]+)(?:/(.+))?)?")
 _RESOLVE = re.compile(rf"/(?:(datasets)/)?{_ID}/resolve/([^/]+)/(.+)")
+
+
+@dataclass
+class Fault:
+    """What happens to requests whose unquoted path fits a glob, the first `times` of them.
+
+    status: the answer, with `code` as the hub's X-Error-Code. cut: bytes of the body after which the connection is
+    closed. stalled: seconds before each answer. method: "" = all.
+    """
+
+    path: str
+    status: int = 0
+    code: str = ""
+    cut: int | None = None
+    stalled: float = 0.0
+    times: int = 10**9
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +62,21 @@ class HubStandIn(ThreadingHTTPServer):
         self.root = root
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
         self.requests: list[tuple[str, str]] = []  # (method, unquoted path without its query), in order of arrival
+        self.faults: list[Fault] = []
+        self.lock = threading.Lock()
+
+    def fault(self, method: str, path: str) -> Fault | None:
+        """Return the fault that is due, and count it."""
+        with self.lock:
+            self.requests.append((method, path))
+            for fault in self.faults:
+                if fault.times > 0 and fault.method in ("", method) and fnmatch(path, fault.path):
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that left before the end."""
 
 
 @contextlib.contextmanager
@@ -53,14 +91,19 @@ def hub_stand_in(root: Path) -> Iterator[HubStandIn]:
 
 
 @cache
-def _blob_oid(file: Path, size: int, mtime_ns: int) -> str:
-    """The git blob id; `mtime_ns` only tells the cache that a file was edited."""
+def _digest(file: Path, size: int, mtime_ns: int, is_large: bool) -> str:
+    """The sha256, or the git blob id; `mtime_ns` only tells the cache that a file was edited."""
     with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.sha1(f"blob {size}\0".encode())).hexdigest()
+        start = hashlib.sha256 if is_large else lambda: hashlib.sha1(f"blob {size}\0".encode())
+        return hashlib.file_digest(stream, start).hexdigest()
 
 
 def _oid(file: Path) -> str:
-    return _blob_oid(file, file.stat().st_size, file.stat().st_mtime_ns)
+    return _digest(file, file.stat().st_size, file.stat().st_mtime_ns, False)
+
+
+def _etag(file: Path) -> str:
+    return _digest(file, file.stat().st_size, file.stat().st_mtime_ns, file.suffix in LARGE)
 
 
 def _repository(root: Path, kind: str, name: str, revision: str) -> _Repository:
@@ -84,7 +127,10 @@ def _entries(repository: _Repository, query: dict[str, list[str]]) -> dict[str, 
         for folder in map(str, reversed(PurePosixPath(path).parents[:-1])):
             oid = hashlib.sha1(folder.encode()).hexdigest()
             entries[folder] = {"type": "directory", "oid": oid, "size": 0, "path": folder, **extra}
-        entries[path] = {"type": "file", "oid": _oid(file), "size": file.stat().st_size, "path": path, **extra}
+        size = file.stat().st_size
+        entries[path] = {"type": "file", "oid": _oid(file), "size": size, "path": path, **extra}
+        if file.suffix in LARGE:
+            entries[path]["lfs"] = {"oid": _etag(file), "size": size, "pointerSize": 130}
     return entries
 
 
@@ -96,12 +142,18 @@ def _tree(repository: _Repository, folder: str, query: dict[str, list[str]]) -> 
 
 
 class _Handler(BaseHTTPRequestHandler):
+    fault: Fault | None = None
     server: HubStandIn  # HTTP/1.0: one request per connection, so no open connection outlives the with-block
 
     def _answer(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
         url = urlsplit(self.path)
-        self.server.requests.append((self.command, unquote(url.path)))
+        self.fault = self.server.fault(self.command, unquote(url.path))
+        if self.fault:
+            time.sleep(self.fault.stalled)
+            if self.fault.status:
+                self._send(self.fault.status, {"X-Error-Code": self.fault.code} if self.fault.code else {})
+                return
         try:
             if match := _API.fullmatch(url.path):
                 self._answer_api([unquote(part or "") for part in match.groups()], parse_qs(url.query) | form)
@@ -130,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in repository.files:
             raise _NotFoundError("EntryNotFound", {"X-Repo-Commit": repository.sha})
         part = body = repository.files[path].read_bytes()
-        headers = {"ETag": f'"{_oid(repository.files[path])}"', "X-Repo-Commit": repository.sha}
+        headers = {"ETag": f'"{_etag(repository.files[path])}"', "X-Repo-Commit": repository.sha}
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if asked:
             start, part = int(asked[1]), body[int(asked[1]) : int(asked[2]) + 1 if asked[2] else None]
@@ -144,6 +196,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         with contextlib.suppress(ConnectionError):  # a client that streams may leave before the end
-            self.wfile.write(b"" if self.command == "HEAD" else body)
+            self.wfile.write(b"" if self.command == "HEAD" else body[: self.fault.cut if self.fault else None])
 
     def log_message(self, *_: object) -> None: ...  # no access log in the output of the tests

@@ -13,11 +13,11 @@ from colors import BROKEN, NAMES, colors_task, encoded, picture
 from PIL import Image
 
 from clipkstar.checkpoint import Geometry
+from clipkstar.data.rows import open_rows
 from clipkstar.encoders._open_clip_files import Located
 from clipkstar.encoders.open_clip import OpenClipEncoder
 from clipkstar.errors import InputError
 from clipkstar.pixels import batches, decode, resizer
-from clipkstar.rows import open_rows
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 RED, BLUE = (255, 0, 0), (0, 0, 255)

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from clipkstar import cli
+from clipkstar.data.rows import Rows, open_rows
 from clipkstar.discovery import TASKS, find
 from clipkstar.encoders import zoo
 from clipkstar.pixels import decode
-from clipkstar.rows import Rows, open_rows
 
 FOLDER = f"local-dir:{zoo.FOLDER / 'tiny-p8' / 'final'}"
 BATCH = 64
