@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from clipkstar.errors import InputError
 from clipkstar.file_hashes import file_sha256
@@ -48,24 +48,23 @@ def go_offline_if_unreachable() -> str:
 def snapshot(
     repository: str,
     *,
-    kind: Literal["dataset", "model"],
     revision: str | None = None,
     patterns: Sequence[str] | None = None,
     needed_by: str = "",
 ) -> Path:
-    """Download what is not cached of a repository; returns its folder, which is named after the resolved commit.
+    """Download what is not cached of a data set's repository; returns its folder, named after the resolved commit.
 
     patterns: files or globs inside the repository; None = all of it. needed_by: for messages, such as "task 'digits'".
     Raises what `fetch` raises.
     """
     from huggingface_hub import snapshot_download
 
-    what = f"{'data set' if kind == 'dataset' else 'model repository'} '{repository}'" + _of(needed_by)
+    what = f"data set '{repository}'" + _of(needed_by)
     allowed = None if patterns is None else list(patterns)
     return Path(
         fetch(
             what,
-            lambda: snapshot_download(repository, repo_type=kind, revision=revision, allow_patterns=allowed),
+            lambda: snapshot_download(repository, repo_type="dataset", revision=revision, allow_patterns=allowed),
             revision=revision,
         )
     )

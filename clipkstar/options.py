@@ -37,7 +37,7 @@ LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels, for
 Split = Annotated[str | None, typer.Option(help="Split to read, for a hub: data set. Default: test.")]
 ClassNames = Annotated[
     Path | None,
-    typer.Option(help="Class names, one a line in label order; for a folder of class folders 'FOLDER NAME' lines."),
+    typer.Option(help="Class names, one a line in label order; for class folders lines of folder, tab, name."),
 ]
 Templates = Annotated[Path | None, typer.Option(help="Prompt templates, one a line, {} for the class name.")]
 PromptsOption = Annotated[

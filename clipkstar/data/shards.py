@@ -112,9 +112,7 @@ def _find(task: Task, revision: str | None) -> tuple[str | None, Path | None, li
     words = repository_files(task)
     folder = None
     if words:
-        folder = hub.snapshot(
-            dataset.path, kind="dataset", revision=commit, patterns=words, needed_by=f"task '{task.name}'"
-        )
+        folder = hub.snapshot(dataset.path, revision=commit, patterns=words, needed_by=f"task '{task.name}'")
     return commit, folder, names, [_fetched(dataset.path, name, commit) for name in names]
 
 

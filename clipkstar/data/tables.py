@@ -40,7 +40,6 @@ def open_table(task: Task, revision: str | None) -> Source:
         patterns = None if dataset.data_files is None else [dataset.data_files, *repository_files(task)]
         folder = hub.snapshot(
             dataset.path,
-            kind="dataset",
             revision=revision or dataset.revision,
             patterns=patterns,
             needed_by=f"task '{task.name}'",
