@@ -130,8 +130,9 @@ def evaluate(
     from clipkstar.data.rows import open_rows
     from clipkstar.encoder import Request
     from clipkstar.encoders._in_memory import in_memory_family, precision_of
-    from clipkstar.runner import Settings, Unit, Work, compute
+    from clipkstar.runner import compute
     from clipkstar.selection import select_metrics, select_tasks
+    from clipkstar.unit import Settings, Unit, Work
 
     tasks = select_tasks([task], None) if isinstance(task, str) else [task]
     if len(tasks) != 1:
@@ -143,8 +144,12 @@ def evaluate(
     settings = Settings(precision=precision_of(model), batch_size=batch_size)
     work = Work(family=family, checkpoint=checkpoint, metrics=select_metrics(()), settings=settings)
     unit = Unit(work=work, identity=family.identify(checkpoint), device=device, rows=open_rows(tasks[0], limit=limit))
-    encoder = family.load(checkpoint, device, work.settings.precision)
-    evaluation = compute(unit, unit.run_id(), encoder, lambda _task, _done, _all: None)
+    evaluation = compute(
+        unit,
+        work.metrics,
+        lambda: family.load(checkpoint, device, work.settings.precision),
+        lambda _task, _done, _all: None,
+    )
     return replace(evaluation, notices=unit.rows.notices + evaluation.notices)
 
 

@@ -80,12 +80,15 @@ class Identity:
     config_sha256: hex digest of the resolved model config, preprocessing and tokenizer included.
     geometry: None = the encoder brings a preprocessing of its own that shares pixels with nobody.
     activation: "gelu" or "quick_gelu" where the family can tell, else "".
+    files: what all of this was read from, files and folders of this machine, never recorded; where they are as they
+        were, so is the identity. () = it has to be found out each time.
     """
 
     weights_sha256: str | None
     config_sha256: str
     geometry: Geometry | None
     activation: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 from typer.exceptions import TyperException
 
-from clipkstar import options
+from clipkstar import cli_sweeps, options
 from clipkstar.errors import InputError
+from clipkstar.notices import listening
 from clipkstar.terminal import progress_bar, say, say_all, show_catalog, show_kstar, show_runs, show_validations, tell
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ app = typer.Typer(
 
 tasks_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 app.add_typer(tasks_app, name="tasks", help="List the tasks; tasks validate opens them and tells what would be wrong.")
+app.add_typer(cli_sweeps.cache_app, name="cache", help="Show or delete what can be computed again.")
+app.command("sweep")(cli_sweeps.run_sweep)
+app.command("score")(cli_sweeps.run_score)
 
 EXIT_FAILED_CHECK = 1
 EXIT_BAD_INPUT = 2
@@ -51,10 +55,8 @@ def run_eval(
     class_names: options.ClassNames = None,
     templates: options.Templates = None,
     prompts: options.PromptsOption = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(help="Metric name, FILE.py or FOLDER; repeatable. Default: all. Code is run.")
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    metric: options.Metrics = None,
+    runs: options.Runs = Path("runs"),
     precision: options.Precision = "fp32",
     device: options.Device = "auto",
     batch_size: options.BatchSize = 64,
@@ -63,17 +65,18 @@ def run_eval(
     revision: options.Revision = None,
     stream: options.Stream = False,
     offline: options.Offline = False,
-    force: Annotated[bool, typer.Option("--force", help="Repeat finished work.")] = False,
+    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Evaluate one checkpoint on tasks: zero-shot accuracy and k* structure, one run per task."""
-    _go_offline(offline=offline)
+    options.go_offline(offline=offline)
     from clipkstar.data.own_data import Columns
     from clipkstar.data.words import PromptChoice
     from clipkstar.encoder import Request
     from clipkstar.plan import Selection, prepare
-    from clipkstar.runner import Settings, evaluate
+    from clipkstar.runner import evaluate
     from clipkstar.store import Store
+    from clipkstar.unit import Settings
 
     selection = Selection(
         request=Request(model=model, pretrained=pretrained, config_file=model_config, activation=activation),
@@ -124,12 +127,12 @@ def run_embed(
     offline: options.Offline = False,
 ) -> None:
     """Write the embeddings, labels and row numbers of one task, for use elsewhere and for clipkstar kstar."""
-    _go_offline(offline=offline)
+    options.go_offline(offline=offline)
     from clipkstar.data.own_data import Columns
     from clipkstar.data.words import PromptChoice
     from clipkstar.encoder import Request
     from clipkstar.plan import Selection, write_embeddings
-    from clipkstar.runner import Settings
+    from clipkstar.unit import Settings
 
     selection = Selection(
         request=Request(model=model, pretrained=pretrained, config_file=model_config, activation=activation),
@@ -220,7 +223,7 @@ def validate_tasks(
     as_json: options.Json = False,
 ) -> None:
     """Open tasks and tell what would be wrong: counts, names, class balance, a decoded sample, duplicate images."""
-    _go_offline(offline=offline)
+    options.go_offline(offline=offline)
     from clipkstar.data.own_data import Columns
     from clipkstar.data.validation import validate
     from clipkstar.selection import select_tasks
@@ -260,12 +263,6 @@ def show_version() -> None:
     typer.echo(clipkstar.__version__)
 
 
-def _go_offline(*, offline: bool) -> None:
-    """Set it before the libraries that read it are imported."""
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-
-
 def _deliver(text: str) -> None:
     """Write the result to stdout; what its encoding lacks becomes a question mark, a closed pipe has seen enough."""
     encoding = sys.stdout.encoding or "utf-8"
@@ -278,11 +275,13 @@ def _deliver(text: str) -> None:
 
 def main() -> None:
     """Run the command line and exit: 0 done, 2 bad input, 3 our own error (with its traceback), 130 interrupted."""
+    # OpenMP's threads would wait for work by spinning, on the cores that decode pictures; before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Other libraries' log lines would stand between the user and the one sentence.
     logging.disable(logging.ERROR)
     result = io.StringIO()
     try:
-        with redirect_stdout(result):
+        with listening(say), redirect_stdout(result):
             code = app(standalone_mode=False)
     except InputError as error:
         say(str(error))

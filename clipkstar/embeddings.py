@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Keys:
+    """Hashes of all that decides image and class embeddings, under which they are kept; None = they never are."""
+
+    images: str | None = None
+    classes: str | None = None
+
+
+NO_KEYS = Keys()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Embeddings:
     """Image and class embeddings of one encoder on one task.
 

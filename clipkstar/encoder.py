@@ -75,6 +75,7 @@ class Family:
     load: checkpoint, device ("cpu", "cuda", "mps"), precision → encoder.
     checkpoints: every checkpoint that can be named without a file or a repository.
     load_pre_projection: like load, in the space "pre_projection", where there is no text; None = no model has one.
+    downloads: whether identifying a checkpoint may download its weights, which is then done beside other work.
     describe: what a list tells of one of `checkpoints`, without download; the flag: whether parameters may be counted
         by building the model without weights, which takes up to seconds; else only known counts are told.
     """
@@ -87,4 +88,5 @@ class Family:
     load: Callable[[Checkpoint, str, Precision], Encoder]
     checkpoints: Callable[[], tuple[Checkpoint, ...]]
     load_pre_projection: Callable[[Checkpoint, str, Precision], Encoder] | None = None
+    downloads: bool = True
     describe: Callable[[Checkpoint, bool], Listing] | None = None

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipkstar.errors import InputError
 from clipkstar.run import Environment
+from clipkstar.versions import version
 
 if TYPE_CHECKING:
     from clipkstar.encoder import Device
 
 
+DEVICE_FILES = Path("/dev")
+ACCELERATORS = ("nvidia*", "nvhost*", "kfd", "dxg")
+"""Files in which Linux shows GPUs to programs: NVIDIA's, those of its small boards, AMD's, and those of Windows in its
+subsystem for Linux."""
+
+
 def pick_device(device: Device) -> str:
-    """Return "cuda", "mps" or "cpu"; "auto" takes the first of them that is there. Raises InputError if it is not."""
+    """Return "cuda", "mps" or "cpu"; "auto" takes the first of them that is there. Raises InputError if it is not.
+
+    torch, which takes seconds to import, is asked only where there may be something else than a CPU.
+    """
+    if device == "cpu" or (device == "auto" and not _may_have_accelerator()):
+        return "cpu"
     import torch
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -26,6 +39,12 @@ def pick_device(device: Device) -> str:
     if not there[device]:
         raise InputError(f"--device {device} was asked for, and torch sees none here; use --device auto.")
     return device
+
+
+def _may_have_accelerator() -> bool:
+    if platform.system() != "Linux" or "torch" in sys.modules:
+        return True
+    return any(True for pattern in ACCELERATORS for _ in DEVICE_FILES.glob(pattern))
 
 
 def describe(device: str) -> Environment:
@@ -44,7 +63,6 @@ def describe(device: str) -> Environment:
     )
 
 
-@cache
 def _version(*distributions: str) -> str:
     for distribution in distributions:
         try:

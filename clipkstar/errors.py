@@ -3,7 +3,8 @@
 ClipkstarError
 └── InputError             the caller's input cannot be used: one sentence, exit code 2, nothing written
     ├── UnknownNameError   nobody knows a task, model, tag, metric, suite of that name
-    └── UnreachableError   a repository is neither cached nor reachable
+    ├── UnreachableError   a repository is neither cached nor reachable
+    └── PictureError       a picture of a data set does not decode
 
 Anything else that leaves the package is our own fault and prints as a traceback (exit code 3).
 """
@@ -44,3 +45,7 @@ class UnknownNameError(InputError):
 
 class UnreachableError(InputError):
     """A model or data repository is needed, is not cached, and cannot be reached."""
+
+
+class PictureError(InputError):
+    """A picture of a data set does not decode; no encoder can be evaluated on that data set."""

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from clipkstar.caching.file_hashes import file_sha256
 from clipkstar.errors import InputError
-from clipkstar.file_hashes import file_sha256
 from clipkstar.hub_answers import explain, may_be_better_later
 
 RETRY_WAITS = (1.0, 2.0, 4.0)

@@ -42,12 +42,12 @@ def interval(
 
     None where the estimate or one of the replicates is undefined, or where there are none.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     defined = [value for value in replicates if value is not None]
     if estimate is None or not replicates or len(defined) < len(replicates):
         return None
     n_groups = len(defined)
     spread = np.sqrt((n_groups - 1) / n_groups * np.sum((np.array(defined) - np.mean(defined)) ** 2))
-    half_width = float(t.ppf((1 + CONFIDENCE) / 2, n_groups - 1) * spread)
+    half_width = float(stdtrit(n_groups - 1, (1 + CONFIDENCE) / 2) * spread)
     return max(low, estimate - half_width), min(high, estimate + half_width)

@@ -65,6 +65,7 @@ def identity_tables(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the tables that metrics add columns to: row, label per image; class, name, n_images per class.
 
+    Where the data set tells subgroups, images also get theirs.
     queries: positions of the images in the table; None = all. Classes then also get n_queries, how many those are.
     """
     import numpy as np
@@ -74,14 +75,13 @@ def identity_tables(
     classes = pl.DataFrame(
         {"class": np.arange(embeddings.n_classes), "name": embeddings.class_names, "n_images": sizes}
     )
+    images = pl.DataFrame({"row": embeddings.rows, "label": embeddings.labels})
+    if embeddings.subgroups is not None:
+        images = images.with_columns(subgroup=pl.Series(embeddings.subgroups))
     if queries is None:
-        return pl.DataFrame({"row": embeddings.rows, "label": embeddings.labels}), classes
-    labels = embeddings.labels[queries]
-    n_queries = np.bincount(labels, minlength=embeddings.n_classes)
-    return (
-        pl.DataFrame({"row": embeddings.rows[queries], "label": labels}),
-        classes.with_columns(n_queries=pl.Series(n_queries)),
-    )
+        return images, classes
+    n_queries = np.bincount(embeddings.labels[queries], minlength=embeddings.n_classes)
+    return images[queries], classes.with_columns(n_queries=pl.Series(n_queries))
 
 
 def ordered(table: pl.DataFrame, first: Sequence[str]) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -46,6 +47,12 @@ PromptsOption = Annotated[
         "--prompts", help="A prompt set of the task, or JSON: {class: [prompt, …]}, or FILE.json:NAME of several sets."
     ),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help="Metric name, FILE.py or FOLDER; repeatable. Default: all. Code is run."),
+]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
+Force = Annotated[bool, typer.Option("--force", help="Repeat finished work.")]
 Precision = Annotated[
     Literal["fp32", "amp_bf16", "amp_fp16", "bf16", "fp16"],
     typer.Option(help="Of the encoder; fp32 runs without TF32. The record says which."),
@@ -63,3 +70,9 @@ Stream = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never ask the network.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def go_offline(*, offline: bool) -> None:
+    """Set it before the libraries that read it are imported."""
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"

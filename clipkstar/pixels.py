@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import itertools
+import platform
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
-from clipkstar.errors import InputError
+from clipkstar.errors import PictureError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,14 +24,35 @@ if TYPE_CHECKING:
 
     Prepare = Callable[[Image], NDArray[np.uint8]] | Callable[[Image], NDArray[np.float32]]
 
+PIXELS_VERSION = "1"
+"""Raised when the code of this module changes pixels; kept ones of another version are not used."""
+
 BATCHES_AHEAD = 2
 """Batches that are decoded while the encoder works on another."""
+
+
+CODECS = ("libjpeg_turbo", "jpg", "jpg_2000", "libtiff", "webp", "avif")
+"""Libraries of PIL that decide pixels and come in other versions with one version of PIL."""
+
+
+@cache
+def decoders() -> dict[str, str | None]:
+    """Versions of all that makes pixels of a file."""
+    import PIL
+    from PIL import features
+
+    return {
+        "clipkstar": PIXELS_VERSION,
+        "PIL": PIL.__version__,
+        **{codec: features.version(codec) for codec in CODECS},
+        "machine": platform.machine(),
+    }
 
 
 def decode(image_bytes: bytes, *, where: str) -> Image:
     """Decode to RGB as the reference loaders do: converted before any resize, no EXIF rotation.
 
-    Raises InputError that begins with `where` if the bytes are no image that PIL can read in full.
+    Raises PictureError that begins with `where` if the bytes are no image that PIL can read in full.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -37,7 +60,7 @@ def decode(image_bytes: bytes, *, where: str) -> Image:
     try:
         image: Image.Image = Image.open(io.BytesIO(image_bytes))
         if image.mode.startswith("I") or image.mode == "F":
-            raise InputError(
+            raise PictureError(
                 f"{where} has more than 8 bits a channel (PIL mode {image.mode}), which PIL would cut off; "
                 "convert it to 8 bits."
             )
@@ -45,58 +68,60 @@ def decode(image_bytes: bytes, *, where: str) -> Image:
             image = image.convert("RGBA")  # same colours; straight to RGB, PIL warns of partly transparent palettes
         return image.convert("RGB")
     except UnidentifiedImageError as error:
-        raise InputError(f"{where} is no image in a format that PIL knows; repair or remove it.") from error
+        raise PictureError(f"{where} is no image in a format that PIL knows; repair or remove it.") from error
     except (OSError, ValueError, TypeError, AttributeError, SyntaxError, RuntimeError, bomb) as error:  # damaged files
-        raise InputError(f"{where} does not decode as an image ({error}); repair or remove it.") from error
+        raise PictureError(f"{where} does not decode as an image ({error}); repair or remove it.") from error
 
 
 def resizer(geometry: Geometry) -> Callable[[Image], NDArray[np.uint8]]:
-    """Return a function from an RGB picture to (3, height, width) uint8: open_clip's own evaluation transform,
-    stopped before the values become floats, with the geometry's own centre crop where open_clip has no such one.
+    """Return a function from an RGB picture to (3, height, width) uint8.
+
+    It makes the pixels of open_clip's own evaluation transform, stopped before the values become floats, with the
+    geometry's own centre crop where open_clip has no such one. PIL alone does it, so that decoding need not wait for
+    open_clip to be imported; the tests compare the two.
     """
     import numpy as np
 
-    steps = _transform(geometry, geometry.size)
-    if geometry.crop_fraction != 1 or geometry.crop_rounding != "even":
-        steps = [_transform(geometry, geometry.resized_size)[0], _center_crop(geometry)]
-
     def resize(image: Image) -> NDArray[np.uint8]:
-        for step in steps:
-            image = step(image)
-        return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+        cropped = _center(_resized(image, geometry), geometry)
+        return np.ascontiguousarray(np.asarray(cropped, dtype=np.uint8).transpose(2, 0, 1))
 
     return resize
 
 
-def _transform(geometry: Geometry, size: tuple[int, int]) -> list[Callable[[Image], Image]]:
-    """Steps from picture to picture of open_clip's transform to a size; the first one resizes."""
-    from open_clip.transform import image_transform
+def _resized(image: Image, geometry: Geometry) -> Image:
+    """Resize as torchvision's Resize ("squash", and "shortest" to a square) or open_clip's ResizeKeepRatio does."""
+    from PIL.Image import Resampling
 
-    steps: list[Callable[[Image], Image]]
-    *steps, _to_tensor, _normalize = image_transform(
-        size,
-        is_train=False,
-        resize_mode=geometry.resize_mode,
-        interpolation=geometry.interpolation,
-        fill_color=geometry.fill_color,
-    ).transforms
-    return steps
+    height, width = geometry.resized_size
+    interpolation = Resampling.BILINEAR if geometry.interpolation == "bilinear" else Resampling.BICUBIC
+    if geometry.resize_mode == "squash":
+        return image.resize((width, height), interpolation)
+    if geometry.resize_mode == "shortest" and height == width:
+        long = int(height * max(image.size) / min(image.size))
+        return image.resize((height, long) if image.width <= image.height else (long, height), interpolation)
+    ratios = image.height / height, image.width / width
+    if geometry.resize_mode == "longest":
+        ratio = max(ratios)
+    else:
+        ratio, interpolation = min(ratios), Resampling.BICUBIC  # open_clip asks for no other where it is not square
+    return image.resize((round(image.width / ratio), round(image.height / ratio)), interpolation)
 
 
-def _center_crop(geometry: Geometry) -> Callable[[Image], Image]:
-    """Cut the middle out of a resized picture; "longest" is padded where it is smaller."""
-    from open_clip.transform import CenterCropOrPad
+def _center(image: Image, geometry: Geometry) -> Image:
+    """Cut the middle out; what is smaller than that is padded first."""
+    from PIL.Image import new
 
     height, width = geometry.size
-
-    def crop_down(image: Image) -> Image:
+    if geometry.crop_rounding == "down":
         left, top = (image.width - width) // 2, (image.height - height) // 2
         return image.crop((left, top, left + width, top + height))
-
-    if geometry.crop_rounding == "down":
-        return crop_down
-    crop: Callable[[Image], Image] = CenterCropOrPad(geometry.size, fill=geometry.fill_color)
-    return crop
+    if image.width < width or image.height < height:
+        padded = new("RGB", (max(image.width, width), max(image.height, height)), (geometry.fill_color,) * 3)
+        padded.paste(image, ((padded.width - image.width) // 2, (padded.height - image.height) // 2))
+        image = padded
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
 
 
 def batches(rows: Rows, prepare: Prepare, batch_size: int) -> Iterator[Pixels]:

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipkstar import embedding_export, hub, store
+from clipkstar.caching.room import bound_bytes
 from clipkstar.data.own_data import Columns
 from clipkstar.data.rows import Rows, open_rows
 from clipkstar.data.words import PromptChoice
 from clipkstar.discovery import TASKS, list_own
 from clipkstar.errors import InputError, UnreachableError
-from clipkstar.runner import Settings, Work, embed_unit, load_encoder, unit_of
-from clipkstar.selection import select_checkpoint, select_metrics, select_tasks
+from clipkstar.runner import embed_unit, unit_of
+from clipkstar.selection import check_words_fit, select_checkpoint, select_metrics, select_tasks
+from clipkstar.unit import Settings, Work, load_encoder
 
 if TYPE_CHECKING:
     from clipkstar.encoder import Request
     from clipkstar.metric import Metric
     from clipkstar.runner import Progress
     from clipkstar.store import Store
-    from clipkstar.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ def prepare(
     Raises InputError for anything that is unknown, unreadable or unreachable, and for a store that cannot be written.
     """
     store.check_writable(results)
+    bound_bytes()  # a wrong $CLIPKSTAR_CACHE_GB is said before anything is computed
     metrics = select_metrics(selection.metrics)
     return _work(selection, settings, metrics, say), _opened(selection, say)
 
@@ -70,7 +72,7 @@ def write_embeddings(
     if len(opened) != 1:
         raise InputError(f"embed got {len(opened)} tasks in '{selection.tasks[0]}'; it needs one for each file.")
     unit = unit_of(work, opened[0])
-    embeddings, _ = embed_unit(unit, load_encoder(work, unit.device), progress)
+    embeddings, _ = embed_unit(unit, lambda: load_encoder(work, unit.device), progress)
     embedding_export.write(path, embeddings, unit.about())
 
 
@@ -84,7 +86,7 @@ def _work(selection: Selection, settings: Settings, metrics: Sequence[Metric], s
 def _opened(selection: Selection, say: Callable[[str], None]) -> list[Rows]:
     opened = []
     tasks = select_tasks(selection.tasks, selection.suite, selection.columns)
-    _check_words_fit(selection.prompts, tasks)
+    check_words_fit(selection.prompts, tasks)
     for task in tasks:
         try:
             rows = open_rows(
@@ -107,15 +109,3 @@ def _opened(selection: Selection, say: Callable[[str], None]) -> list[Rows]:
         if reason and not os.environ.get("HF_HUB_OFFLINE"):
             say(f"{reason}; the data sets are those of the cache.")
     return opened
-
-
-def _check_words_fit(chosen: PromptChoice | None, tasks: Sequence[Task]) -> None:
-    """Raise InputError where words of one task's classes were given for several tasks."""
-    if chosen is None or len(tasks) < 2:
-        return
-    of_classes = chosen.class_names or (chosen.prompts if chosen.prompts and ".json" in chosen.prompts else None)
-    if of_classes is not None:
-        raise InputError(
-            f"'{of_classes}' has the words of one task's classes, and {len(tasks)} tasks were named; evaluate one task "
-            "at a time with it."
-        )

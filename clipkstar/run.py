@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from clipkstar.checkpoint import Geometry, checkpoint_title
+from clipkstar.embeddings import NO_KEYS, Keys
 from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Run:
 
     run_id: hash of all that decides embeddings and predictions; equal work has the equal id.
     metrics: metric → version. scores: name → number, None = undefined. intervals: name → (low, high), 95 %.
+    embeddings: where the cache keeps what the scores were computed from.
     """
 
     schema: int
@@ -129,6 +131,23 @@ class Run:
     scores: dict[str, float | None]
     intervals: dict[str, tuple[float, float]]
     seconds: Seconds
+    environment: Environment
+    embeddings: Keys = NO_KEYS
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedRun:
+    """One checkpoint that could not be evaluated on one task, as it stands in failed.json.
+
+    sentence: what went wrong. when: UTC, ISO 8601.
+    """
+
+    schema: int
+    status: Literal["failed"]
+    task: str
+    checkpoint: str
+    sentence: str
+    when: str
     environment: Environment
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from clipkstar.checkpoint import Checkpoint
 from clipkstar.data.own_data import Columns, task_from
+from clipkstar.data.words import PromptChoice
 from clipkstar.discovery import (
     FAMILIES,
     METRICS,
@@ -87,3 +88,15 @@ def _named_tasks(wanted: Sequence[str], columns: Columns) -> list[Task]:
 def select_metrics(metrics: Sequence[str]) -> list[Metric]:
     """Return the metrics named by name, file or folder; all own and installed ones if none is named."""
     return find_all(METRICS, metrics or [*(metric.name for metric in list_own(METRICS)), *strangers(METRICS)])
+
+
+def check_words_fit(chosen: PromptChoice | None, tasks: Sequence[Task]) -> None:
+    """Raise InputError where words of one task's classes were given for several tasks."""
+    if chosen is None or len(tasks) < 2:
+        return
+    of_classes = chosen.class_names or (chosen.prompts if chosen.prompts and ".json" in chosen.prompts else None)
+    if of_classes is not None:
+        raise InputError(
+            f"'{of_classes}' has the words of one task's classes, and {len(tasks)} tasks were named; evaluate one task "
+            "at a time with it."
+        )

@@ -144,11 +144,11 @@ def notebook_gammas(classes: ClassStatistics) -> list[float | None]:
 
 def skewness(values: NDArray[np.float64]) -> float | None:
     """Biased skewness m3 / m2^1.5 of any values; None where all are equal."""
-    from scipy.stats import skew
-
     if (values == values[0]).all():
         return None
-    return float(skew(values))
+    deviations = values - values.mean()
+    squares = deviations * deviations
+    return float((squares * deviations).mean() / squares.mean() ** 1.5)
 
 
 def mean_defined(values: Iterable[float | None]) -> float | None:

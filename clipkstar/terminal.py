@@ -68,8 +68,14 @@ def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
     if not runs:
         return
     sys.stdout.write(f"\n{_heading(runs[0])}\n")
-    _print_table([_run_cells(run) for run in runs], left=("task",))
+    print_table([run_cells(run) for run in runs], left=("task",))
     sys.stdout.write(LEGEND)
+
+
+def main_scores(run: Run) -> str:
+    """The scores that one looks at first, in one line."""
+    cells = run_cells(run)
+    return ", ".join(f"{name} {cells[name].split(' [')[0]}" for name in ("top1 %", "1-NN %", "k*/n", "Γ′"))
 
 
 def show_kstar(result: KstarResult, *, as_json: bool) -> None:
@@ -86,13 +92,13 @@ def show_kstar(result: KstarResult, *, as_json: bool) -> None:
         f"\n{record.n_images} images, {record.n_classes} classes; γ of each class by {distance} distance\n"
     )
     shown = _most_fractured(result.classes, prefix)
-    _print_table([_class_cells(row, prefix) for row in shown.iter_rows(named=True)], left=("class", "pattern"))
+    print_table([_class_cells(row, prefix) for row in shown.iter_rows(named=True)], left=("class", "pattern"))
     if shown.height < result.classes.height:
         sys.stdout.write(
             f"the {shown.height} most fractured classes; {result.classes.height - shown.height} more are not shown, "
             "--out FOLDER writes all.\n"
         )
-    _print_table(_score_rows(result), left=("score",))
+    print_table(_score_rows(result), left=("score",))
     sys.stdout.write(KSTAR_LEGEND)
 
 
@@ -106,7 +112,7 @@ def show_catalog(
     entries = [{key: value for key, value in entry.items() if key not in without} for entry in entries]
     rows = [{key: _cell(value) for key, value in entry.items()} for entry in entries]
     numbers = {key for entry in entries for key, value in entry.items() if isinstance(value, int)}
-    _print_table(rows, left=[key for key in rows[0] if key not in numbers])
+    print_table(rows, left=[key for key in rows[0] if key not in numbers])
 
 
 def _cell(value: str | int | None) -> str:
@@ -135,7 +141,7 @@ def show_validations(found: Sequence[Validation], *, as_json: bool) -> None:
                 sys.stdout.write(f"{validation.task}: {noun}: {sentence}\n")
 
 
-def _print_table(rows: Sequence[Mapping[str, str]], *, left: Sequence[str]) -> None:
+def print_table(rows: Sequence[Mapping[str, str]], *, left: Sequence[str]) -> None:
     """Print rows of equal columns; those not named in `left` are numbers."""
     from rich import box
     from rich.console import Console
@@ -161,7 +167,8 @@ def _least_width(rows: Sequence[Mapping[str, str]], numbers: Sequence[str]) -> i
     return sum(widths) + LEAST_WORDS * (len(rows[0]) - len(numbers)) + 3 * len(rows[0])
 
 
-def _run_cells(run: Run) -> dict[str, str]:
+def run_cells(run: Run) -> dict[str, str]:
+    """The main scores of a run, by column."""
     scores = run.scores
     sample = f" (sample of {run.task.limit})" if run.task.limit is not None else ""
     prompts = f" (prompts {run.protocol.prompt_set})" if run.protocol.prompt_set else ""

@@ -169,8 +169,8 @@ def test_the_engine_is_the_one_that_was_asked_for(monkeypatch):
 
     monkeypatch.setattr(neighbors, "search_impostors", search)
     clipkstar.kstar(*gaussians(n_images=120, n_classes=2), backend="faiss", device="cpu")
-    # One search of both distances; in five draws of 50 of the 60 images of each class, one more of each distance.
-    assert asked == [Engine(backend="faiss", device="cpu")] * 11
+    # One search of both distances, and one more of both in each of five draws of 50 of the 60 images of each class.
+    assert asked == [Engine(backend="faiss", device="cpu")] * 6
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])

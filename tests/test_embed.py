@@ -49,7 +49,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 
 def run(encoder: ColorEncoder, rows: Rows) -> Embeddings:
-    return embed(encoder, rows, batch_size=5, progress=lambda _: None)[0]
+    return embed(lambda: encoder, rows, batch_size=5, progress=lambda _: None)[0]
 
 
 def refusal(encoder: ColorEncoder, rows: Rows) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clipkstar import file_hashes
-from clipkstar.file_hashes import file_sha256
+from clipkstar.caching import file_hashes
+from clipkstar.caching.file_hashes import file_sha256
 
 LONG_AGO = 1_600_000_000
 

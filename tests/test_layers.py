@@ -13,14 +13,14 @@ PACKAGE = Path(clipkstar.__file__).parent
 TASKS = Path(clipkstar_tasks.__file__).parent
 
 ROWS = (
-    "errors task checkpoint full_float32 cache_folder causes",
-    "encoder embeddings embedding_files file_hashes hub_answers data.source",
-    "data.class_name_files data.image_folder data.row_checks data.text_lines",
+    "errors task checkpoint full_float32 caching.folder causes notices interrupts once caching.file_states versions",
+    "encoder embeddings embedding_files caching.file_hashes caching.found_facts hub_answers data.source caching.room",
+    "read_ahead data.class_name_files data.image_folder data.row_checks data.text_lines",
     "neighbors.engine neighbors.points neighbors.panels skewness jackknife prompts balanced_sample stratified_sample",
-    "class_logits cache data.shard_files hub data.prompt_set_files",
-    "data.words",
-    "data.tables data.word_checks",
-    "data.shards data.own_data",
+    "class_logits caching.arrays data.shard_files hub data.prompt_set_files caching.pixel_file",
+    "hub_commits data.words",
+    "identities data.tables data.word_checks",
+    "data.shards data.own_data data.openings",
     "neighbors.rounding neighbors.radii",
     "neighbors.sweep neighbors.crowded",
     "neighbors.flat neighbors.settle neighbors.own_class",
@@ -29,22 +29,33 @@ ROWS = (
     "metric run data.rows",
     "metrics.* encoders.*",
     "pixels discovery store environment reference_tables",
+    "caching.pixel_cache sweeps.claims",
     "measure embed selection data.validation reference embedding_export",
-    "runner catalog picture",
-    "plan api",
+    "unit sweeps.choice",
+    "recording sweeps.sweep",
+    "runner catalog picture sweeps.order sweeps.survey sweeps.plan sweeps.failures",
+    "plan api rescoring sweeps.forecast",
     "kstar_files",
     "terminal",
+    "sweep_view sweep_tables",
     "clipkstar",
+    "engines.*",
     "options",
+    "cli_sweeps",
     "cli",
 )
-"""Modules of clipkstar, from the nouns down to the command line; a row may import from the rows above it. `metrics.*`
-and `encoders.*` stand for every file there, so that a new one needs no line here; encoders/ may import each other."""
+"""Modules of clipkstar, from the nouns down to the command line; a row may import from the rows above it. `metrics.*`,
+`encoders.*` and `engines.*` stand for every file there, so that a new one needs no line here; those of encoders/ and
+engines/ may import each other."""
 
 BUILDERS = ("zoo", "zoo.architectures", "zoo.captions", "zoo.batches", "zoo.train")
 """Scripts that make the bundled models; they import each other and those that make the data, never the package."""
 
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules.split()}
+
+
+FOLDERS = ("metrics", "encoders", "engines")
+PACKAGES = ("caching", "data", "sweeps")
 
 
 def _name(path: Path, package: Path) -> str:
@@ -59,7 +70,7 @@ FILES = {_name(path, PACKAGE): path for path in sorted(PACKAGE.rglob("*.py"))}
 def _place(module: str) -> str:
     """The name under which a module stands in ROWS."""
     folder, dot, _ = module.partition(".")
-    return f"{folder}.*" if dot and folder in ("metrics", "encoders") else module
+    return f"{folder}.*" if dot and folder in FOLDERS else module
 
 
 def _imports(path: Path, module: str) -> Iterator[str]:
@@ -78,11 +89,11 @@ def _imports(path: Path, module: str) -> Iterator[str]:
 
 
 def _own(names: Iterator[str]) -> set[str]:
-    return {name for name in names if name in FILES or name.split(".")[0] in ("metrics", "encoders", "zoo")}
+    return {name for name in names if name in FILES or name.split(".")[0] in (*FOLDERS, "zoo")}
 
 
 def test_every_module_has_its_place() -> None:
-    placed = {*ROW_OF, *BUILDERS, "data", "metrics", "encoders"}
+    placed = {*ROW_OF, *BUILDERS, *PACKAGES, *FOLDERS}
     assert {_place(module) for module in FILES} - placed == set()
     assert placed - {_place(module) for module in FILES} == set()
 
@@ -90,14 +101,14 @@ def test_every_module_has_its_place() -> None:
 @pytest.mark.parametrize("module", [module for module in FILES if _place(module) in ROW_OF])
 def test_a_module_imports_only_from_rows_above_it(module: str) -> None:
     own = _own(_imports(FILES[module], module))
-    siblings = {name for name in own if _place(name) == _place(module) == "encoders.*"}
+    siblings = {name for name in own if _place(name) == _place(module) in ("encoders.*", "engines.*")}
     own -= siblings
     assert [name for name in own if _place(name) not in ROW_OF] == []
     assert [name for name in sorted(own) if ROW_OF[_place(name)] >= ROW_OF[_place(module)]] == []
     assert module not in siblings
 
 
-@pytest.mark.parametrize("module", ["data", "metrics", "encoders", "zoo"])
+@pytest.mark.parametrize("module", [*PACKAGES, *FOLDERS, "zoo"])
 def test_the_folders_themselves_import_nothing(module: str) -> None:
     assert list(_imports(FILES[module], module)) == []
 

@@ -247,6 +247,16 @@ def test_epochs_of_one_training_run_share_a_lineage_and_two_runs_do_not() -> Non
     assert resolve("ViT-B-16", "laion400m_e31").lineage != lineage["laion400m_e31"]
 
 
+def test_epochs_of_one_folder_of_open_clips_training_share_a_lineage_and_two_experiments_do_not(tmp_path: Path) -> None:
+    files = [f"{run}/checkpoints/epoch_{epoch}.pt" for run in ("first", "second") for epoch in (3, 12)]
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert [resolve("ViT-B-32", str(tmp_path / file)).lineage for file in files] == [
+        "ViT-B-32/first/epoch", "ViT-B-32/first/epoch", "ViT-B-32/second/epoch", "ViT-B-32/second/epoch",
+    ]  # fmt: skip
+
+
 def test_a_folder_gives_the_embeddings_that_open_clip_gives(
     bundled: OpenClipEncoder, pictures: list[Image.Image], reference: NDArray[np.float32]
 ) -> None:

@@ -12,8 +12,8 @@ from clipkstar.discovery import METRICS, own_names
 from clipkstar.encoder import Request
 from clipkstar.errors import InputError, UnreachableError
 from clipkstar.plan import Selection, prepare
-from clipkstar.runner import Settings
 from clipkstar.store import Store
+from clipkstar.unit import Settings
 
 FAKE = Request(model="fake:colors")
 CIFAR10_OFFLINE = (

@@ -34,8 +34,8 @@ def folder(tmp_path_factory):
     return place
 
 
-def test_readme_shows_a_task_file_and_a_metric_file():
-    assert set(FILES) == {"my_digits.py", "mean_norm.py"}
+def test_readme_shows_a_task_file_a_metric_file_and_a_plan():
+    assert set(FILES) == {"my_digits.py", "mean_norm.py", "zoo.toml"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -55,8 +55,8 @@ def test_a_python_example_of_readme_runs(script, folder):
 @pytest.mark.parametrize("command", HUB_COMMANDS)
 def test_a_hub_command_of_readme_gets_as_far_as_what_is_missing(command, folder):
     done = _shell(f"{command} --offline", folder)
-    assert done.returncode == 2
-    assert re.search(r"cannot be reached|there is no checkpoint file", done.stderr), done.stderr
+    assert done.returncode in ((1, 2) if " sweep " in command else (2,))  # a sweep tells of every pair that fails
+    assert re.search(r"cannot be reached|there is no checkpoint file|means no file", done.stderr), done.stderr
 
 
 def test_the_make_targets_of_readme_exist():

@@ -17,7 +17,9 @@ from hub_stand_in import hub_stand_in
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clipkstar.data import tables
 from clipkstar.data.rows import Rows, open_rows
+from clipkstar.data.source import encoded_image
 from clipkstar.errors import InputError
 from clipkstar.stratified_sample import stratified_sample
 from clipkstar.task import HubDataset, Task
@@ -388,6 +390,60 @@ def test_the_fingerprint_changes_with(tmp_path: Path, change: dict[str, Any]) ->
 )
 def test_the_fingerprint_does_not_change_with(tmp_path: Path, change: dict[str, Any]) -> None:
     assert _fingerprint(tmp_path / "a") == _fingerprint(tmp_path / "b", **change)
+
+
+def test_the_fingerprint_is_that_of_earlier_versions_so_that_their_runs_count(tmp_path: Path) -> None:
+    pictures: list[bytes | None] = [f"picture {row}".encode() for row in range(N)]
+    assert _fingerprint(tmp_path, pictures=pictures) == (
+        "856824e34a0457b3a24fa5bca9f761244596aa91bb0746c9c2b1ecb0ebb4d753"
+    )
+    assert _fingerprint(tmp_path, pictures=pictures, limit=6) == (
+        "50438f9cc14302065c621c3df458ac950918c271dafe3b6815c06ad00feefb75"
+    )
+
+
+def _images_digest(folder: Path, **changes: Any) -> str:
+    folder.mkdir(exist_ok=True)
+    limit = changes.pop("limit", None)
+    return open_rows(colors_task(folder, **changes), limit=limit).images_digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"pictures": _other_byte()}, id="one byte of one image"),
+        pytest.param({"pictures": _swapped(pictures_of(LABELS))}, id="the order of two images"),
+        pytest.param({"limit": 6}, id="the limit"),
+        pytest.param({"labels": LABELS[:-1]}, id="the number of images"),
+    ],
+)
+def test_the_digest_of_the_images_changes_with(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert _images_digest(tmp_path / "a") != _images_digest(tmp_path / "b", **change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"labels": LABELS[::-1], "pictures": pictures_of(LABELS)}, id="the labels"),
+        pytest.param({"task": {"class_names": ("r", "g", "b")}}, id="class names"),
+        pytest.param({"task": {"templates": ("{}",)}}, id="templates"),
+        pytest.param({"name": "hues"}, id="names"),
+    ],
+)
+def test_the_digest_of_the_images_does_not_change_with(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert _images_digest(tmp_path / "a") == _images_digest(tmp_path / "b", **change)
+
+
+def test_both_digests_take_one_reading_of_each_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def encoded(task: Task, cell: object, row: int) -> bytes:
+        read.append(row)
+        return encoded_image(task, cell, row)
+
+    monkeypatch.setattr(tables, "encoded_image", encoded)
+    open_rows(colors_task(tmp_path))
+    assert read == list(range(N))
 
 
 def test_an_edited_file_is_read_anew(tmp_path: Path) -> None:

@@ -24,9 +24,10 @@ from clipkstar.run import (
     from_json,
     to_json,
 )
-from clipkstar.runner import Settings, Work, evaluate
+from clipkstar.runner import evaluate
 from clipkstar.selection import select_checkpoint, select_metrics
 from clipkstar.store import Store
+from clipkstar.unit import Settings, Work
 
 RUN = Run(
     schema=SCHEMA,
@@ -103,6 +104,7 @@ def test_the_fields_are_those_of_the_contract() -> None:
             *("clipkstar", "open_clip", "torch", "datasets", "faiss"),
             *("numpy", "python", "platform", "device", "commit"),
         ],
+        "embeddings": ["images", "classes"],
     }
 
 

@@ -30,7 +30,8 @@ from clipkstar.discovery import METRICS, TASKS, find_all, list_own
 from clipkstar.encoder import Request
 from clipkstar.encoders.fake import FAMILY
 from clipkstar.data.rows import open_rows
-from clipkstar.runner import Settings, Work, evaluate
+from clipkstar.runner import evaluate
+from clipkstar.unit import Settings, Work
 from clipkstar.store import Store
 TINY = [replace(task, n_images=12) for task in list_own(TASKS) if not task.dataset.is_local]
 def told(rows):

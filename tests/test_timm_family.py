@@ -17,17 +17,18 @@ from PIL import Image
 from safetensors.torch import save_file
 from timm.data import create_transform
 
+from clipkstar.caching.file_hashes import file_sha256
 from clipkstar.checkpoint import Geometry
 from clipkstar.data.rows import open_rows
 from clipkstar.encoder import Request
 from clipkstar.encoders._normalization import Normalization
 from clipkstar.encoders.timm import FAMILY, TimmEncoder, geometry_of
 from clipkstar.errors import InputError, UnknownNameError, UnreachableError
-from clipkstar.file_hashes import file_sha256
 from clipkstar.pixels import resizer
-from clipkstar.runner import Settings, Work, evaluate
+from clipkstar.runner import evaluate
 from clipkstar.selection import select_checkpoint, select_metrics
 from clipkstar.store import Store
+from clipkstar.unit import Settings, Work
 
 SIZES = [(64, 64), (33, 47), (47, 33), (7, 5), (100, 301), (301, 100), (351, 229), (160, 160), (169, 168)]
 

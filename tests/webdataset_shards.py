@@ -2,16 +2,24 @@
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 IMAGES_PER_SHARD = 300
 
 
 def write_shards(
-    folder: Path, pictures: Sequence[tuple[bytes, int]], *, class_names: Sequence[str], templates: Sequence[str]
+    folder: Path,
+    pictures: Sequence[tuple[bytes, int]],
+    *,
+    class_names: Iterable[str],
+    templates: Iterable[str],
+    suffix: str = "png",
 ) -> None:
-    """Write pictures (the bytes of a PNG file, label) in their order: `folder/test/0.tar …` and the text files."""
+    """Write pictures (the bytes of a file, label) in their order: `folder/test/0.tar …` and the text files.
+
+    suffix: of the pictures' names, which says their format.
+    """
     shards = folder / "test"
     shards.mkdir(parents=True)
     starts = range(0, len(pictures), IMAGES_PER_SHARD)
@@ -19,7 +27,7 @@ def write_shards(
         with tarfile.open(shards / f"{shard}.tar", "w") as tar:
             for row, (image, label) in enumerate(pictures[start : start + IMAGES_PER_SHARD], start):
                 _add(tar, f"s{row:07}.cls", str(label).encode())
-                _add(tar, f"s{row:07}.png", image)
+                _add(tar, f"s{row:07}.{suffix}", image)
     (shards / "nshards.txt").write_text(f"{len(starts)}")
     (folder / "classnames.txt").write_text("\n".join(class_names))
     (folder / "zeroshot_classification_templates.txt").write_text("\n".join(templates))

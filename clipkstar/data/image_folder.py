@@ -6,6 +6,7 @@ The builder "imagefolder" of Hugging Face `datasets` is not asked to find the fi
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,16 @@ def images_by_class(folder: Path) -> dict[str, list[Path]]:
             "its class."
         )
     return {entry.name: _images_of(folder, entry) for entry in entries if entry.is_dir()}
+
+
+def everything_in(folder: Path) -> list[Path]:
+    """Return the subfolders of a folder, all files in both, and the folder itself: what decides how it is read."""
+    found = [folder]
+    for entry in _entries(folder):
+        found.append(entry)
+        if entry.is_dir():
+            found += _entries(entry)
+    return found
 
 
 def open_image_folder(folder: Path) -> datasets.Dataset:
@@ -89,3 +100,8 @@ def _image_suffixes() -> frozenset[str]:
     from PIL import Image
 
     return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN)
+
+
+def _entries(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:  # names sort faster than paths do
+        return [folder / name for name in sorted(entry.name for entry in entries)]

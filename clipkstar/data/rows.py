@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from clipkstar.data.openings import Asked, Opening, remember_opening, states_before
 from clipkstar.data.row_checks import check_revision, count_problem, label_problem, single_class_problem
 from clipkstar.data.shards import open_stream
 from clipkstar.data.source import Source
@@ -32,6 +33,7 @@ class Rows:
     subgroups: (n_images,) int64, the part of the population that each image comes from; None = not known.
     limit: the size of the sample asked for; None = all images.
     fingerprint: hex digest of images, labels, order, class names, prompts and limit.
+    images_digest: hex digest of row numbers and image bytes alone, which decide pixels and image embeddings.
     seconds: wall-clock time of opening and fingerprinting.
     revision: resolved commit of a hub repository; None for local files.
     notices: sentences for the reader, such as class names that occur twice.
@@ -44,6 +46,7 @@ class Rows:
     subgroups: NDArray[np.int64] | None
     limit: int | None
     fingerprint: str
+    images_digest: str
     seconds: float
     revision: str | None
     notices: tuple[str, ...]
@@ -58,6 +61,17 @@ class Rows:
     def class_names(self) -> tuple[str, ...]:
         """The name of each class, in label order."""
         return self.words.class_names
+
+    @property
+    def opening(self) -> Opening:
+        """What is known of the task without its rows."""
+        return Opening(
+            fingerprint=self.fingerprint,
+            images_digest=self.images_digest,
+            n_images=self.n_images,
+            n_classes=len(self.class_names),
+            revision=self.revision,
+        )
 
     def where(self, position: int) -> str:
         """Name one image in an error message."""
@@ -98,9 +112,11 @@ def open_rows(
         raise InputError(f"the limit of task '{task.name}' is {limit}; it needs at least 1.")
     check_revision(task, revision)
     started = time.perf_counter()
+    asked = Asked(task=task, limit=limit, revision=revision, prompts=prompts or PromptChoice(), stream=stream)
+    before = states_before(asked)
     source = open_stream(task, revision) if stream else open_table(task, revision)
     _refuse(count_problem(task, len(source.labels)))
-    words = word(task, prompts or PromptChoice(), label_names=source.label_names, folder=source.folder)
+    words = word(task, asked.prompts, label_names=source.label_names, folder=source.folder)
     labels, subgroups = source.labels, source.subgroups
     _refuse(label_problem(task, labels, len(words.class_names)))
     if limit is not None and limit < len(labels):
@@ -110,19 +126,23 @@ def open_rows(
     else:
         row_numbers, limit = np.arange(len(labels)), None
     _refuse(single_class_problem(task, labels, limit))
-    return Rows(
+    fingerprint, images_digest = _digests(words, labels, row_numbers, source)
+    opened = Rows(
         task=task,
         words=words,
         labels=labels,
         row_numbers=row_numbers,
         subgroups=subgroups,
         limit=limit,
-        fingerprint=_fingerprint(words, labels, row_numbers, source),
+        fingerprint=fingerprint,
+        images_digest=images_digest,
         seconds=time.perf_counter() - started,
         revision=source.revision,
         notices=(*_repeated(task, words), *_without_image(task, words, source)),
         _source=source,
     )
+    remember_opening(asked, opened.opening, before=before, named=source.named_files)
+    return opened
 
 
 def _refuse(problem: str | None) -> None:
@@ -154,15 +174,17 @@ def _without_image(task: Task, words: Wording, source: Source) -> tuple[str, ...
     )
 
 
-def _fingerprint(words: Wording, labels: NDArray[np.int64], row_numbers: NDArray[np.int64], source: Source) -> str:
-    """Digest all that the embeddings and predictions of a task depend on; reads every image once."""
-    digest = hashlib.sha256(repr((words.class_names, words.templates or words.prompts)).encode())
-    digest.update(row_numbers.tobytes() + labels.tobytes())
-    if source.subgroups is not None:
-        digest.update(source.subgroups[row_numbers].tobytes())
+def _digests(
+    words: Wording, labels: NDArray[np.int64], row_numbers: NDArray[np.int64], source: Source
+) -> tuple[str, str]:
+    """Return fingerprint and images_digest as in Rows; where the source knows no hashes, every image is read once."""
     if source.digests is not None:
-        digest.update(source.digests[row_numbers].tobytes())
-        return digest.hexdigest()
-    for content in source.images(row_numbers):
-        digest.update(hashlib.sha256(content).digest())
-    return digest.hexdigest()
+        images = source.digests[row_numbers].tobytes()
+    else:
+        images = b"".join(hashlib.sha256(content).digest() for content in source.images(row_numbers))
+    all_of_it = hashlib.sha256(repr((words.class_names, words.templates or words.prompts)).encode())
+    all_of_it.update(row_numbers.tobytes() + labels.tobytes())
+    if source.subgroups is not None:
+        all_of_it.update(source.subgroups[row_numbers].tobytes())
+    all_of_it.update(images)
+    return all_of_it.hexdigest(), hashlib.sha256(row_numbers.tobytes() + images).hexdigest()

@@ -13,9 +13,18 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from clipkstar import cache, hub
+from clipkstar import hub
+from clipkstar.caching import arrays as cache
 from clipkstar.data.shard_files import UNREADABLE, check_whole, unreadable
-from clipkstar.data.source import Source, encoded_image, label_numbers, natural_order, pick_columns, subgroup_numbers
+from clipkstar.data.source import (
+    Source,
+    encoded_image,
+    label_numbers,
+    named_file,
+    natural_order,
+    pick_columns,
+    subgroup_numbers,
+)
 from clipkstar.data.tables import SUFFIX_BUILDERS, local_files
 from clipkstar.data.words import repository_files
 from clipkstar.errors import InputError
@@ -33,7 +42,8 @@ Shard = Callable[[], AbstractContextManager[Path]]
 class Index:
     """What one pass over a data set finds. labels, subgroups: (n_images,) int64. digests: (n_images, 32) uint8 sha256.
 
-    n_images: of each shard. label_names: of the label column's ClassLabel, () = it has none.
+    n_images: of each shard. label_names: of the label column's ClassLabel, () = it has none. named_files: as in Source,
+        known after the pass itself only.
     """
 
     labels: NDArray[np.int64]
@@ -41,6 +51,7 @@ class Index:
     digests: NDArray[np.uint8]
     n_images: NDArray[np.int64]
     label_names: tuple[str, ...]
+    named_files: tuple[Path, ...] = ()
 
 
 def open_stream(task: Task, revision: str | None) -> Source:
@@ -85,6 +96,7 @@ def open_stream(task: Task, revision: str | None) -> Source:
         revision=commit,
         images=read,
         digests=index.digests,
+        named_files=index.named_files,
     )
 
 
@@ -169,6 +181,7 @@ def _pass_over(task: Task, shards: Sequence[Shard]) -> Index:
     labels: list[object] = []
     subgroups: list[object] = []
     digests: list[bytes] = []
+    named: dict[Path | None, None] = {}
     n_images = []
     label_names: tuple[str, ...] = ()
     for shard in shards:
@@ -177,6 +190,7 @@ def _pass_over(task: Task, shards: Sequence[Shard]) -> Index:
             opened = _open_shard(task, path)
             label_names = label_names or opened.label_names
             for cells in opened.cells:
+                named[named_file(cells[0])] = None
                 digests.append(hashlib.sha256(encoded_image(task, cells[0], len(labels))).digest())
                 labels.append(cells[1])
                 subgroups += cells[2:]
@@ -189,6 +203,7 @@ def _pass_over(task: Task, shards: Sequence[Shard]) -> Index:
         digests=np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32),
         n_images=np.array(n_images, dtype=np.int64),
         label_names=label_names,
+        named_files=tuple(file for file in named if file is not None),
     )
 
 

@@ -26,6 +26,7 @@ class Source:
     images: row numbers (n,) int64, ascending → the encoded image of each, read as they are asked for; raises InputError
         for a row without one.
     digests: sha256 of every image, (n_images, 32) uint8, where they are known without reading the images.
+    named_files: files outside the task's own that hold images, as its rows name them.
     """
 
     labels: NDArray[np.int64]
@@ -35,6 +36,7 @@ class Source:
     revision: str | None
     images: Callable[[NDArray[np.int64]], Iterator[bytes]]
     digests: NDArray[np.uint8] | None = None
+    named_files: tuple[Path, ...] = ()
 
 
 def pick_columns(task: Task, columns: Sequence[str]) -> tuple[str, ...]:
@@ -70,15 +72,22 @@ def encoded_image(task: Task, cell: object, row: int) -> bytes:
     content = cell.get("bytes") if isinstance(cell, dict) else None
     if isinstance(content, bytes):
         return content
-    path = cell.get("path") if isinstance(cell, dict) else None
-    if not path:
+    path = named_file(cell)
+    if path is None:
         raise InputError(f"task '{task.name}': row {row} holds no image; repair or remove it.")
     try:
-        return Path(path).read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"task '{task.name}': row {row} names the file '{path}', which cannot be read; restore it."
         ) from error
+
+
+def named_file(cell: object) -> Path | None:
+    """Return the file that an image cell names instead of holding the image; None = it names none."""
+    if not isinstance(cell, dict) or isinstance(cell.get("bytes"), bytes) or not cell.get("path"):
+        return None
+    return Path(str(cell["path"]))
 
 
 def label_numbers(task: Task, cells: Sequence[object], label_type: str) -> NDArray[np.int64]:

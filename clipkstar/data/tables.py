@@ -70,7 +70,22 @@ def open_table(task: Task, revision: str | None) -> Source:
         folder=folder,
         revision=None if folder is None else folder.name,
         images=read,
+        named_files=() if dataset.path == "imagefolder" else _named_files(images, image_column),
     )
+
+
+def _named_files(images: datasets.Dataset, column: str) -> tuple[Path, ...]:
+    """Files that a column of images names where it holds no bytes, each once."""
+    import datasets
+
+    if not isinstance(images.features[column], datasets.Image | dict):
+        return ()
+    cells = images.data.column(column)
+    parts = dict(zip((field.name for field in cells.type), cells.flatten(), strict=True))
+    if "path" not in parts:
+        return ()
+    paths = parts["path"].filter(parts["bytes"].is_null()) if "bytes" in parts else parts["path"]
+    return tuple(Path(path) for path in dict.fromkeys(paths.to_pylist()) if path)
 
 
 def _files(task: Task, folder: Path | None) -> list[Path]:

@@ -89,6 +89,14 @@ def repository_files(task: Task) -> list[str]:
     return [words.path for words in (task.class_names, task.templates) if isinstance(words, RepositoryFile)]
 
 
+def files_of(task: Task, choice: PromptChoice) -> list[Path]:
+    """Files of the user that the words of a choice are read from."""
+    chosen = [choice.class_names, choice.templates]
+    if choice.prompts is not None and choice.prompts not in {known.name for known in task.prompt_sets}:
+        chosen.append(_prompt_file(choice.prompts)[0])
+    return [path for path in chosen if path is not None]
+
+
 def _own_class_names(task: Task, label_names: Sequence[str], folder: Path | None) -> tuple[str, ...]:
     names = tuple(label_names) if task.class_names is None else _read(task, task.class_names, folder)
     if not names:
@@ -144,12 +152,18 @@ def _prompt_set(task: Task, wanted: str) -> PromptSet:
     named = {known.name: known for known in task.prompt_sets}
     if wanted in named:
         return named[wanted]
-    path, name = Path(wanted), None
-    if not path.is_file() and ":" in wanted:
-        before, _, name = wanted.rpartition(":")
-        path = Path(before)
+    path, name = _prompt_file(wanted)
     if path.is_file():
         return read_prompt_set(path, name)
     if path.suffix == ".json":
         raise InputError(f"there is no file of prompts '{path}'; check the path.")
     raise UnknownNameError("prompt set", wanted, named)
+
+
+def _prompt_file(wanted: str) -> tuple[Path, str | None]:
+    """Split FILE:NAME into the file and the name of a prompt set in it; None = none is named."""
+    path = Path(wanted)
+    if path.is_file() or ":" not in wanted:
+        return path, None
+    before, _, name = wanted.rpartition(":")
+    return Path(before), name

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from clipkstar.checkpoint import Activation
+from clipkstar.encoders._open_clip_known_names import model_config, tag_config
 from clipkstar.errors import InputError
 
 
 def told_by_tag(model: str, tag: str) -> Activation | None:
     """Return what the tag's own configuration asks for; None = the model's configuration contradicts its silence."""
-    import open_clip
-
-    of_tag = open_clip.get_pretrained_cfg(model, tag).get("quick_gelu")
-    if of_tag is None and (open_clip.get_model_config(model) or {}).get("quick_gelu"):
+    of_tag = tag_config(model, tag).get("quick_gelu")
+    if of_tag is None and (model_config(model) or {}).get("quick_gelu"):
         return None
     return "quick_gelu" if of_tag else "gelu"
 
@@ -31,6 +30,6 @@ def activation_of_tag(model: str, tag: str, asked: Activation | None) -> Activat
     return told or asked or "gelu"
 
 
-def activation_of_config(model_config: dict[str, object], asked: Activation | None) -> Activation:
+def activation_of_config(config: dict[str, object], asked: Activation | None) -> Activation:
     """Return what the user says, else what the model's configuration does: files come without a tag."""
-    return asked or ("quick_gelu" if model_config.get("quick_gelu") else "gelu")
+    return asked or ("quick_gelu" if config.get("quick_gelu") else "gelu")

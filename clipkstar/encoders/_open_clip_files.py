@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clipkstar.checkpoint import Geometry
 from clipkstar.encoders._downloads import first_file
 from clipkstar.encoders._normalization import Normalization
 from clipkstar.encoders._open_clip_activations import activation_of_config, activation_of_tag
+from clipkstar.encoders._open_clip_known_names import OWN, Config, default_preprocess, model_config, tag_config
 from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
     from clipkstar.checkpoint import Checkpoint
 
 SCHEMES = ("hf-hub:", "local-dir:")
+CONFIG_FILE = "open_clip_config.json"
 RANDOM = "random:"
 """Source of a checkpoint without trained weights; no file of weights can be named so, it has no suffix."""
 
-OWN = "clipkstar--"
-"""How the names begin that configs of the user get in open_clip."""
 
-Config = dict[str, Any]
-"""A section of open_clip's JSON, whose keys differ from model to model."""
+PREPROCESS_KEYS = {"size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color"}
+"""All that a preprocess_cfg may say."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configured:
-    """A checkpoint with its configs read.
+    """A checkpoint with its configs read; open_clip need not know them yet.
 
-    name, pretrained: what open_clip's own functions take. model_config: as in an open_clip_config.json; overlay: its
-    preprocessing, or the configuration of a tag.
+    model_config: as in an open_clip_config.json; overlay: its preprocessing, or the configuration of a tag.
+    files: what the two were read from, and the folder that decides which files are taken; () = they are open_clip's.
     """
 
-    name: str
-    pretrained: str | None
     model_config: Config
     overlay: Config
+    files: tuple[Path, ...] = ()
 
     @property
     def text_config(self) -> Config:
@@ -52,18 +50,18 @@ class Configured:
     @property
     def preprocess(self) -> Config:
         """What open_clip's own evaluation transform does, all defaults filled in."""
-        from open_clip.transform import PreprocessCfg, merge_preprocess_dict
-
-        merged: Config = merge_preprocess_dict(dataclasses.asdict(PreprocessCfg()), self.overlay)
-        return merged | {"size": section(self.model_config, "vision_cfg").get("image_size", 224)}
+        said = {key: value for key, value in self.overlay.items() if key in PREPROCESS_KEYS and value is not None}
+        defaults = {} if said.keys() == PREPROCESS_KEYS else default_preprocess()
+        return defaults | said | {"size": section(self.model_config, "vision_cfg").get("image_size", 224)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
     """A checkpoint with its files found.
 
-    name, pretrained, model_config, preprocess: as in Configured. tokenizer_files: tokenizer option → absolute path.
-    weights: None = random ones. quick_gelu: whether the weights were trained with that activation.
+    name, pretrained: what open_clip's own functions take. model_config, preprocess, config_files: as in Configured.
+    tokenizer_files: tokenizer option → absolute path. weights: None = random ones. quick_gelu: whether the weights were
+    trained with that activation.
     """
 
     name: str
@@ -73,6 +71,7 @@ class Located:
     tokenizer_files: dict[str, str]
     weights: Path | None
     quick_gelu: bool
+    config_files: tuple[Path, ...] = ()
 
     @property
     def normalization(self) -> Normalization:
@@ -98,13 +97,6 @@ def _three(values: float | Sequence[float]) -> tuple[float, ...]:
     return tuple(values) if isinstance(values, Sequence) else (values,) * 3
 
 
-def built_in_models() -> list[str]:
-    """Names of the models that come with open_clip."""
-    import open_clip
-
-    return [name for name in open_clip.list_models() if not name.startswith(OWN)]
-
-
 def scheme_of(name: str) -> str | None:
     """Return "hf-hub:" or "local-dir:" if the name begins with it."""
     return next((scheme for scheme in SCHEMES if name.startswith(scheme)), None)
@@ -113,26 +105,31 @@ def scheme_of(name: str) -> str | None:
 def configured(checkpoint: Checkpoint) -> Configured:
     """Read the configs of a checkpoint; only that of a hf-hub: model is downloaded."""
     scheme = scheme_of(checkpoint.source)
+    place = checkpoint.source.removeprefix(scheme or "")
+    if scheme == "local-dir:":
+        return _config_file(Path(place) / CONFIG_FILE, also=(Path(place),))
     if scheme:
-        place = checkpoint.source.removeprefix(scheme)
-        path = Path(place) if scheme == "local-dir:" else None
-        file = path / "open_clip_config.json" if path else from_hub(place, "open_clip_config.json")
-        model_config, overlay = _config_file(file)
-        return Configured(name=checkpoint.source, pretrained=None, model_config=model_config, overlay=overlay)
-    pretrained = None if checkpoint.source == RANDOM else checkpoint.source or checkpoint.pretrained
+        return _config_file(from_hub(place, CONFIG_FILE))
     if checkpoint.config_file:
-        model_config, overlay = _config_file(Path(checkpoint.config_file))
-        name = _register(checkpoint.model, model_config)
-    else:
-        name = checkpoint.model
-        model_config, overlay = _built_in(name), {} if checkpoint.source else tag_config(name, checkpoint.pretrained)
-    return Configured(name=name, pretrained=pretrained, model_config=model_config, overlay=overlay)
+        config = _config_file(Path(checkpoint.config_file))
+        _whole(checkpoint.model, config.model_config)
+        return config
+    overlay = {} if checkpoint.source else tag_config(checkpoint.model, checkpoint.pretrained)
+    return Configured(model_config=_whole(checkpoint.model, model_config(checkpoint.model)), overlay=overlay)
 
 
-def activates_quickly(checkpoint: Checkpoint, model_config: Config) -> bool:
-    """Whether the model runs with quick_gelu; raises InputError where that cannot be told."""
+def names_for_open_clip(checkpoint: Checkpoint, config: Configured) -> tuple[str, str | None]:
+    """Return model name and pretrained as open_clip's own functions take them; a config of the user is made known."""
+    if scheme_of(checkpoint.source):
+        return checkpoint.source, None
+    name = _register(checkpoint.model, config.model_config) if checkpoint.config_file else checkpoint.model
+    return name, None if checkpoint.source == RANDOM else checkpoint.source or checkpoint.pretrained
+
+
+def activates_quickly(checkpoint: Checkpoint, config: Config) -> bool:
+    """Whether the model of a config runs with quick_gelu; raises InputError where that cannot be told."""
     if checkpoint.source:
-        return activation_of_config(model_config, checkpoint.activation) == "quick_gelu"
+        return activation_of_config(config, checkpoint.activation) == "quick_gelu"
     return activation_of_tag(checkpoint.model, checkpoint.pretrained, checkpoint.activation) == "quick_gelu"
 
 
@@ -166,11 +163,8 @@ def section(config: Config, key: str) -> Config:
     return found
 
 
-def _built_in(name: str) -> Config:
-    import open_clip
-
-    config: Config | None = open_clip.get_model_config(name)
-    if config is None:
+def _whole(name: str, config: Config | None) -> Config:
+    if config is None or not all(part in config for part in ("embed_dim", "vision_cfg", "text_cfg")):
         raise InputError(f"the model config '{name}' has no embed_dim, vision_cfg and text_cfg, which open_clip needs.")
     return config
 
@@ -188,20 +182,19 @@ def _register(model: str, config: Config) -> str:
             copy = Path(folder) / f"{name}.json"
             copy.write_text(json.dumps(config), encoding="utf-8")
             open_clip.add_model_config(copy)
-    _built_in(name)
     return name
 
 
-def _config_file(path: Path) -> tuple[Config, Config]:
-    """Return model config and preprocessing of a file that holds the former, or model_cfg and preprocess_cfg."""
+def _config_file(path: Path, *, also: tuple[Path, ...] = ()) -> Configured:
+    """Read a file that holds a model config, or model_cfg and preprocess_cfg."""
     config = _read_config(path)
     if "model_cfg" not in config:
         section(config, "vision_cfg")
-        return config, {}
+        return Configured(model_config=config, overlay={}, files=(path, *also))
     overlay = config.get("preprocess_cfg") or {}
     if not isinstance(overlay, dict):
         raise InputError(f"'{path.name}' has a preprocess_cfg that is no JSON object; correct it.")
-    return section(config, "model_cfg"), overlay
+    return Configured(model_config=section(config, "model_cfg"), overlay=overlay, files=(path, *also))
 
 
 def _read_config(path: Path) -> Config:
@@ -226,11 +219,3 @@ def alternatives(filename: str | None) -> tuple[str, ...]:
 
     name = filename or HF_WEIGHTS_NAME
     return (*_get_safe_alternatives(name), name)
-
-
-def tag_config(name: str, tag: str) -> Config:
-    """Configuration that open_clip has of a tag; empty = it does not know the tag."""
-    from open_clip.pretrained import get_pretrained_cfg
-
-    config: Config = get_pretrained_cfg(name, tag)
-    return config

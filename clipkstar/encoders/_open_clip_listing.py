@@ -11,15 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipkstar.cache_folder import cache_folder, write_whole
+from clipkstar.caching.folder import cache_folder, write_whole
 from clipkstar.checkpoint import Activation, Listing
 from clipkstar.encoders._open_clip_activations import activation_of_config, told_by_tag
-from clipkstar.encoders._open_clip_files import (
-    Config,
-    Configured,
-    configured,
-    geometry_of,
-)
+from clipkstar.encoders._open_clip_files import Configured, configured, geometry_of, names_for_open_clip
+from clipkstar.encoders._open_clip_known_names import Config
 from clipkstar.encoders._open_clip_weights import cached_weights, weights_of
 
 if TYPE_CHECKING:
@@ -41,7 +37,7 @@ def describe(checkpoint: Checkpoint, may_count: bool) -> Listing:
         geometry=geometry_of(config.preprocess),
         context_length=context_length(config.text_config),
         tokenizer=tokenizer_title(config.text_config),
-        parameters=_parameters(config, may_count=may_count),
+        parameters=_parameters(checkpoint, config, may_count=may_count),
         cached=weights is not None,
     )
 
@@ -61,7 +57,7 @@ def tokenizer_title(text_config: Config) -> str:
     return f"{name or OWN_TOKENIZER}, {clean}"
 
 
-def _parameters(config: Configured, *, may_count: bool) -> int | None:
+def _parameters(checkpoint: Checkpoint, config: Configured, *, may_count: bool) -> int | None:
     """Parameters of the whole model: as remembered, else counted if they may be; None = not known."""
     tower = config.text_config.get("hf_model_name")
     folder = _cached_tower(str(tower)) if tower else None
@@ -73,7 +69,7 @@ def _parameters(config: Configured, *, may_count: bool) -> int | None:
     known = _remembered(entry)
     if known is not None or not may_count:
         return known
-    counted = _count(config, folder)
+    counted = _count(names_for_open_clip(checkpoint, config)[0], config, folder)
     with contextlib.suppress(OSError):
         write_whole(entry, f"{counted}\n".encode())
     return counted
@@ -97,8 +93,8 @@ def _cached_tower(name: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _count(config: Configured, tower: Path | None) -> int:
-    """Build the model on the meta device, where weights have a shape and no values."""
+def _count(name: str, config: Configured, tower: Path | None) -> int:
+    """Build the model, called `name` by open_clip, on the meta device, where weights have a shape and no values."""
     import open_clip
     import torch
 
@@ -108,6 +104,6 @@ def _count(config: Configured, tower: Path | None) -> int:
     with warnings.catch_warnings(), torch.device("meta"):
         warnings.simplefilter("ignore")
         model = open_clip.create_model(
-            config.name, load_weights=False, pretrained_text=False, device="meta", text_cfg=text_config
+            name, load_weights=False, pretrained_text=False, device="meta", text_cfg=text_config
         )
     return sum(parameter.numel() for parameter in model.parameters())

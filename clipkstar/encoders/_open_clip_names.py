@@ -10,7 +10,8 @@ from pathlib import Path
 from clipkstar.checkpoint import Checkpoint
 from clipkstar.encoder import Request
 from clipkstar.encoders._open_clip_activations import activation_of_config, activation_of_tag
-from clipkstar.encoders._open_clip_files import RANDOM, built_in_models, configured, scheme_of
+from clipkstar.encoders._open_clip_files import CONFIG_FILE, RANDOM, configured, scheme_of
+from clipkstar.encoders._open_clip_known_names import built_in_models, pairs, tag_config, tags_of
 from clipkstar.encoders._random_weights import random_notice
 from clipkstar.encoders._weight_files import WEIGHT_SUFFIXES, existing_file, names_a_file, training_run
 from clipkstar.errors import InputError, UnknownNameError
@@ -59,8 +60,8 @@ def _resolve_scheme(request: Request, scheme: str) -> Checkpoint:
         raise InputError(f"a {scheme} model brings its own weights; leave --pretrained and --model-config out.")
     place = request.model.removeprefix(scheme)
     if scheme == "local-dir:":
-        if not (Path(place) / "open_clip_config.json").is_file():
-            raise InputError(f"'{place}' has no open_clip_config.json, which {scheme} needs; check the path.")
+        if not (Path(place) / CONFIG_FILE).is_file():
+            raise InputError(f"'{place}' has no {CONFIG_FILE}, which {scheme} needs; check the path.")
         model = Path(place).resolve().name
     elif place.count("/") != 1:
         raise InputError(f"'{request.model}' names no hub repository; write hf-hub:org/name.")
@@ -89,7 +90,7 @@ def _resolve_file(request: Request, path: Path) -> Checkpoint:
         family="open_clip",
         model=request.model,
         pretrained=path.stem,
-        lineage=f"{request.model}/{path.resolve().parent.name}/{training_run(path.stem)}",
+        lineage=f"{request.model}/{training_run(path, path.stem)}",
         source=str(path),
         config_file=request.config_file,
         activation=request.activation,
@@ -115,9 +116,7 @@ def _taken_for_granted(checkpoint: Checkpoint, file: str) -> str:
 
 
 def _resolve_tag(request: Request) -> Checkpoint:
-    import open_clip
-
-    tags = open_clip.list_pretrained_tags_by_model(request.model)
+    tags = tags_of(request.model)
     if not tags:
         raise InputError(f"open_clip has no weights for '{request.model}'; give --pretrained a checkpoint file.")
     if not request.pretrained:
@@ -145,9 +144,7 @@ def match_tag(model: str, wanted: str, tags: Sequence[str]) -> str:
 
 def checkpoint_of_tag(model: str, tag: str) -> Checkpoint:
     """Return the checkpoint of a (model, tag) pair that open_clip knows."""
-    import open_clip
-
-    weights = open_clip.get_pretrained_cfg(model, tag)
+    weights = tag_config(model, tag)
     return Checkpoint(
         family="open_clip",
         model=model,
@@ -159,6 +156,4 @@ def checkpoint_of_tag(model: str, tag: str) -> Checkpoint:
 
 def checkpoints() -> tuple[Checkpoint, ...]:
     """Every (model, tag) pair that open_clip knows."""
-    import open_clip
-
-    return tuple(checkpoint_of_tag(model, tag) for model, tag in open_clip.list_pretrained())
+    return tuple(checkpoint_of_tag(model, tag) for model, tag in pairs())

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from clipkstar.encoders._downloads import snapshot
-from clipkstar.encoders._open_clip_files import Config, from_hub, scheme_of
+from clipkstar.encoders._open_clip_files import from_hub, scheme_of
+from clipkstar.encoders._open_clip_known_names import Config
 from clipkstar.errors import InputError
-from clipkstar.file_hashes import file_sha256
 
 if TYPE_CHECKING:
     from clipkstar.checkpoint import Checkpoint
@@ -38,14 +38,14 @@ def vocabulary_files(checkpoint: Checkpoint, text_config: Config) -> dict[str, s
     return {"bpe_path": str(find(str(options["bpe_path"])))}
 
 
-def hashes_of_prompt_files(checkpoint: Checkpoint, text_config: Config, vocabulary: dict[str, str]) -> list[str]:
-    """Hex digests of all files that decide how prompts are read, downloading them where they are not cached."""
+def prompt_files(checkpoint: Checkpoint, text_config: Config, vocabulary: dict[str, str]) -> list[Path]:
+    """Return all files that decide how prompts are read, downloading them where they are not cached."""
     files = [Path(path) for path in vocabulary.values()]
     if tokenizer := text_config.get("hf_tokenizer_name"):
         files += _tokenizer_files(checkpoint, str(tokenizer))
     if tower := text_config.get("hf_model_name"):
         files.append(_tower_config(str(tower)))
-    return [file_sha256(file) for file in files]
+    return files
 
 
 def _tower_config(name: str) -> Path:

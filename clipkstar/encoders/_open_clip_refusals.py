@@ -52,7 +52,11 @@ def check_positions(name: str, weights: Path, model: torch.nn.Module) -> None:
     open_clip stretches them without a word, and the model then computes something it was not trained for.
     """
     there = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    for key, shape in _position_shapes(weights).items():
+    try:
+        shapes = _position_shapes(weights)
+    except OSError as error:  # it was there a moment ago
+        raise unloadable(name, weights, error) from error
+    for key, shape in shapes.items():
         expected = there.get(key) or there.get(f"text.{key}", shape)  # open_clip moves a text tower's to "text."
         if expected != shape:
             raise InputError(

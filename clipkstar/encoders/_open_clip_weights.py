@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipkstar.encoders._downloads import first_file
-from clipkstar.encoders._open_clip_files import RANDOM, alternatives, from_hub, scheme_of, tag_config
+from clipkstar.encoders._open_clip_files import RANDOM, alternatives, from_hub, scheme_of
+from clipkstar.encoders._open_clip_known_names import tag_config
 from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def _weights_of_tag(name: str, tag: str) -> Path:
 
 
 def _weights_in(folder: Path) -> Path:
+    first = folder / "open_clip_model.safetensors"  # which open_clip prefers to all others
+    if first.is_file():
+        return first
     from open_clip.factory import _find_checkpoint_in_dir
 
     found = _find_checkpoint_in_dir(folder)

@@ -46,8 +46,14 @@ def weights_file(checkpoint: Checkpoint) -> Path:
     what = f"weights '{checkpoint.pretrained}' of '{checkpoint.model}' (from '{place}')"
     if not config.get("hf_hub_id"):
         return fetched(what, lambda: Path(_from_url(place)))
-    repository, _, revision = place.partition("@")
-    return first_file(repository, HUB_FILES, what=what, revision=revision or None)
+    repository, revision = hub_place(config)
+    return first_file(repository, HUB_FILES, what=what, revision=revision)
+
+
+def hub_place(config: PretrainedConfig) -> tuple[str, str | None]:
+    """Return the repository that a tag's weights lie in, "" = in none, and its revision, None = the newest."""
+    repository, _, revision = str(config.get("hf_hub_id") or "").partition("@")
+    return repository, revision or None
 
 
 def build(checkpoint: Checkpoint, weights: Path | None) -> torch.nn.Module:

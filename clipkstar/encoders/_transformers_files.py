@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from clipkstar.checkpoint import Geometry, Identity
 from clipkstar.encoders._downloads import snapshot
 from clipkstar.encoders._normalization import Normalization
-from clipkstar.encoders._weight_files import weights_sha256
+from clipkstar.encoders._weight_files import sha256_of, weights_sha256
 from clipkstar.errors import InputError
-from clipkstar.file_hashes import file_sha256
+from clipkstar.hub_commits import refs_of
 
 if TYPE_CHECKING:
     from clipkstar.checkpoint import Checkpoint
@@ -40,7 +40,8 @@ class Located:
     """A model with its files found.
 
     model_type: "clip" or "siglip". activation: hidden_act of the image tower. weights: the weight files, one or more
-    shards. geometry, normalization: what its image processor does to a picture.
+    shards. geometry, normalization: what its image processor does to a picture. revision: of a hub repository; None =
+    a folder of the user.
     """
 
     folder: Path
@@ -49,16 +50,20 @@ class Located:
     weights: tuple[Path, ...]
     geometry: Geometry
     normalization: Normalization
+    revision: str | None
 
     def identity(self) -> Identity:
         """Hash weights, settings and the version of transformers, whose code is the architecture."""
-        settings = {name: file_sha256(self.folder / name) for name in SETTINGS_FILES if (self.folder / name).is_file()}
+        settings = {name: sha256_of(self.folder / name) for name in SETTINGS_FILES if (self.folder / name).is_file()}
         decisive = json.dumps([settings, version("transformers")], sort_keys=True)
+        files = [*self.weights, *(self.folder / name for name in settings)]
+        deciding = _deciding_files(self.folder) if self.revision is None else refs_of(files, self.revision)
         return Identity(
             weights_sha256=_joint_sha256(self.weights),
             config_sha256=hashlib.sha256(decisive.encode()).hexdigest(),
             geometry=self.geometry,
             activation=self.activation if self.activation in ("gelu", "quick_gelu") else "",
+            files=tuple(str(file) for file in (*files, *deciding)),
         )
 
 
@@ -95,6 +100,7 @@ def locate(checkpoint: Checkpoint) -> Located:
         weights=weights,
         geometry=geometry,
         normalization=Normalization(mean=mean, std=std),
+        revision=None if local else checkpoint.pretrained,
     )
 
 
@@ -194,10 +200,23 @@ def _weights_in(folder: Path) -> tuple[Path, ...]:
         if (folder / single).is_file():
             return (folder / single,)
         if (folder / index).is_file():
-            names = sorted(set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()))
+            names = _shards(folder / index)
             if all(Path(name).name == name and (folder / name).is_file() for name in names):
                 return tuple(folder / name for name in names)
     return ()
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"'{index}' does not list the shards of the weights; fetch or save it again.") from error
+
+
+def _deciding_files(folder: Path) -> list[Path]:
+    """What decides which files of a user's folder are taken: those that list the shards, and the folder itself."""
+    indexes = [folder / index for _, index, _ in (SAFETENSORS, PICKLES)]
+    return [folder, *(index for index in indexes if index.is_file())]
 
 
 def _joint_sha256(files: tuple[Path, ...]) -> str:

@@ -82,4 +82,5 @@ FAMILY = Family(
     identify=identify,
     load=load,
     checkpoints=lambda: (),
+    downloads=False,
 )

@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from clipkstar.causes import first_line
@@ -21,21 +22,23 @@ from clipkstar.encoders._open_clip_files import (
     activates_quickly,
     configured,
     geometry_of,
+    names_for_open_clip,
     scheme_of,
     section,
 )
 from clipkstar.encoders._open_clip_listing import describe
 from clipkstar.encoders._open_clip_names import checkpoints, resolve
 from clipkstar.encoders._open_clip_projection import drop_projection
-from clipkstar.encoders._open_clip_prompt_files import check_packages, hashes_of_prompt_files, vocabulary_files
+from clipkstar.encoders._open_clip_prompt_files import check_packages, prompt_files, vocabulary_files
 from clipkstar.encoders._open_clip_random import build_random
 from clipkstar.encoders._open_clip_refusals import check_positions, unloadable
 from clipkstar.encoders._open_clip_texts import CausalTower, causal_tower, cut_changes_nothing, encode_tokens
 from clipkstar.encoders._open_clip_weights import weights_of
 from clipkstar.encoders._precision import check_precision, computing, parameter_dtype
 from clipkstar.encoders._random_weights import state_sha256
-from clipkstar.encoders._weight_files import weights_sha256
+from clipkstar.encoders._weight_files import sha256_of, weights_sha256
 from clipkstar.errors import InputError
+from clipkstar.hub_commits import refs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,19 +114,21 @@ def identify(checkpoint: Checkpoint) -> Identity:
     open_clip's own version is part of run_id; those of the packages that it builds parts of the model from are here.
     """
     located = locate(checkpoint)
-    prompt_files = hashes_of_prompt_files(
-        checkpoint, section(located.model_config, "text_cfg"), located.tokenizer_files
-    )
-    decisive = [located.model_config, located.preprocess, located.quick_gelu, prompt_files, *located.packages]
+    prompts = prompt_files(checkpoint, section(located.model_config, "text_cfg"), located.tokenizer_files)
+    hashes = [sha256_of(file) for file in prompts]
+    decisive = [located.model_config, located.preprocess, located.quick_gelu, hashes, *located.packages]
+    files: list[Path] = []
     if located.weights:
         weights = weights_sha256(located.weights)
-    else:
+        files = [located.weights, *located.config_files, *prompts]
+    else:  # what is drawn, no file tells
         weights = state_sha256(build_random(located, checkpoint.model, device="cpu", precision="fp32"))
     return Identity(
         weights_sha256=weights,
         config_sha256=hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest(),
         geometry=geometry_of(located.preprocess),
         activation="quick_gelu" if located.quick_gelu else "gelu",
+        files=tuple(str(file) for file in (*files, *refs_of(files))),
     )
 
 
@@ -136,9 +141,11 @@ def locate(checkpoint: Checkpoint) -> Located:
     # What can be refused without weights comes first: they may be gigabytes to download.
     preprocess, quick_gelu = config.preprocess, activates_quickly(checkpoint, config.model_config)
     check_packages(checkpoint.model, config.text_config)
+    name, pretrained = names_for_open_clip(checkpoint, config)
     return Located(
-        name=config.name,
-        pretrained=config.pretrained,
+        name=name,
+        pretrained=pretrained,
+        config_files=config.files,
         model_config=config.model_config,
         preprocess=preprocess,
         quick_gelu=quick_gelu,

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from clipkstar.caching.file_hashes import file_sha256
 from clipkstar.checkpoint import Checkpoint, Identity
 from clipkstar.encoder import Family, Precision, Request
 from clipkstar.encoders._from_factory import made, module_file, split
 from clipkstar.encoders._in_memory import InMemoryEncoder, precision_of
 from clipkstar.errors import InputError
-from clipkstar.file_hashes import file_sha256
 
 if TYPE_CHECKING:
     from clipkstar.encoder import Encoder
@@ -73,4 +73,5 @@ FAMILY = Family(
     identify=identify,
     load=load,
     checkpoints=lambda: (),
+    downloads=False,
 )

@@ -19,6 +19,7 @@ from clipkstar.encoders._timm_weights import (
     RANDOM,
     PretrainedConfig,
     build,
+    hub_place,
     pretrained_config,
     weights_file,
 )
@@ -30,6 +31,7 @@ from clipkstar.encoders._weight_files import (
     weights_sha256,
 )
 from clipkstar.errors import InputError, UnknownNameError
+from clipkstar.hub_commits import refs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +121,7 @@ def _resolve_file(model: str, path: Path) -> Checkpoint:
         family="timm",
         model=model,
         pretrained=stem,
-        lineage=f"timm/{model}/{path.resolve().parent.name}/{training_run(stem)}",
+        lineage=f"timm/{model}/{training_run(path, stem)}",
         source=str(path),
     )
     like = ".".join(filter(None, (model, pretrained_config(found).get("tag"))))
@@ -133,10 +135,17 @@ def identify(checkpoint: Checkpoint) -> Identity:
     config = pretrained_config(checkpoint)
     geometry, normalization = geometry_of(checkpoint.model, config), _normalization(config)
     decisive = [checkpoint.model, geometry.__dict__, normalization.__dict__, version("timm")]
+    files: list[Path] = []
+    if is_random:  # what is drawn, no file tells
+        weights = state_sha256(build(checkpoint, None))
+    else:
+        files = [weights_file(checkpoint)]
+        weights = weights_sha256(files[0])
     return Identity(
-        weights_sha256=state_sha256(build(checkpoint, None)) if is_random else weights_sha256(weights_file(checkpoint)),
+        weights_sha256=weights,
         config_sha256=hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest(),
         geometry=geometry,
+        files=tuple(str(file) for file in (*files, *refs_of(files, hub_place(config)[1]))),
     )
 
 
@@ -146,7 +155,10 @@ def load(checkpoint: Checkpoint, device: str, precision: Precision) -> TimmEncod
     is_random = checkpoint.pretrained == RANDOM and not checkpoint.source
     config = pretrained_config(checkpoint)
     geometry = geometry_of(checkpoint.model, config)
-    model = build(checkpoint, None if is_random else weights_file(checkpoint))
+    weights = None if is_random else weights_file(checkpoint)
+    if weights is not None:
+        weights_sha256(weights)  # refuses what is gone, and a download that was damaged since
+    model = build(checkpoint, weights)
     return TimmEncoder(
         model=model.to(device=device, dtype=parameter_dtype(precision)),
         geometry=geometry,

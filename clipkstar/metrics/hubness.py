@@ -21,9 +21,9 @@ def compute(embeddings: Embeddings, neighbors: Neighbors) -> Measured:
     embeddings, below 11 images, and where all N_10 are equal.
     """
     import numpy as np
-    from scipy.stats import skew
 
     from clipkstar.embeddings import unit_images, zero_notice
+    from clipkstar.skewness import skewness
 
     if unit_images(embeddings) is None:
         return Measured(scores={"hubness": None}, notices=(zero_notice(embeddings, "hubness"),))
@@ -35,7 +35,7 @@ def compute(embeddings: Embeddings, neighbors: Neighbors) -> Measured:
     if (occurrences == occurrences[0]).all():
         equal = f"hubness is null: every image is among the {N_NEIGHBORS} nearest of equally many."
         return Measured(scores={"hubness": None}, notices=(equal,))
-    return Measured(scores={"hubness": float(skew(occurrences))})
+    return Measured(scores={"hubness": skewness(occurrences.astype(np.float64))})
 
 
 METRIC = Metric(

@@ -44,7 +44,7 @@ def measure_kstar(
     import polars as pl
 
     from clipkstar.jackknife import class_groups
-    from clipkstar.skewness import class_statistics
+    from clipkstar.skewness import class_statistics, mean_defined
 
     labels, asked = embeddings.labels, neighbors.asked
     groups = class_groups(labels, neighbors.queries) if intervals else None
@@ -53,14 +53,16 @@ def measure_kstar(
     limits: dict[str, tuple[float, float]] = {}
     images: dict[str, NDArray[np.int64]] = {}
     tables, notices = [], _notices(embeddings, neighbors, intervals=intervals)
-    for distance, found in neighbors.search_impostors(distances, groups).items():
+    impostors = neighbors.search_impostors(distances, groups)
+    draws = _draws(embeddings, neighbors, distances) if intervals else []
+    for distance, found in impostors.items():
         prefix = PREFIXES[distance]
         classes = class_statistics(found.kstar, labels[asked], sizes)
         summary = summarize(found.kstar, labels[asked], classes)
         of_scores, of_classes = jackknife(found, labels, asked, groups, summary, classes)
         if intervals:
             more, why = _beside(embeddings, neighbors, distance, summary["gamma_approx"])
-            summary |= more
+            summary |= more | {"gamma_approx_n50": mean_defined([gamma_approx[distance] for gamma_approx in draws])}
             notices += [sentence for sentence in why if sentence not in notices]
         images |= {f"{prefix}kstar": found.kstar, f"{prefix}impostor_row": embeddings.rows[found.positions]}
         scores |= {prefix + name: value for name, value in summary.items()}
@@ -116,7 +118,7 @@ def jackknife(
 def _beside(
     embeddings: Embeddings, neighbors: Neighbors, distance: Distance, gamma_approx: float | None
 ) -> tuple[dict[str, float | None], list[str]]:
-    """Return what makes Γ′ readable, its permutation null and its value at one class size, and why some are None."""
+    """Return what makes Γ′ readable, its permutation null, and why some of it is None."""
     from clipkstar.permutation_null import permutation_null
 
     null = permutation_null(neighbors.search_nearest(distance), embeddings.labels, images=neighbors.asked)
@@ -124,36 +126,33 @@ def _beside(
     z = None
     if gamma_approx is not None and null.gamma_approx is not None and spread:
         z = (gamma_approx - null.gamma_approx) / spread
-    balanced, why = _gamma_approx_n50(embeddings, neighbors, distance)
     found = {
         "kstar_mean_null": null.kstar_mean,
         "gamma_approx_null": null.gamma_approx,
         "gamma_approx_null_sd": spread,
         "gamma_approx_z": z,
-        "gamma_approx_n50": balanced,
     }
-    reason = null.reason and f"{distance} distance: {null.reason}"
-    return found, [sentence for sentence in (reason, why) if sentence]
+    return found, [f"{distance} distance: {null.reason}"] if null.reason else []
 
 
-def _gamma_approx_n50(
-    embeddings: Embeddings, neighbors: Neighbors, distance: Distance
-) -> tuple[float | None, str | None]:
-    """Γ′ of class-balanced draws, k* found again inside each; None where fewer than two classes are large enough."""
+def _draws(
+    embeddings: Embeddings, neighbors: Neighbors, distances: tuple[Distance, ...]
+) -> list[dict[Distance, float | None]]:
+    """Γ′ of each class-balanced draw, k* found again inside it; no draw where too few classes are large enough."""
     import numpy as np
 
-    from clipkstar.balanced_sample import PER_CLASS, balanced_draws
+    from clipkstar.balanced_sample import balanced_draws
     from clipkstar.skewness import class_statistics, mean_defined
 
-    sizes = np.bincount(embeddings.labels)
-    n_small = int(((sizes > 0) & (sizes < PER_CLASS)).sum())
-    small = f"classes of fewer than {PER_CLASS} images, left out of gamma_approx_n50: {n_small}."
-    values = []
+    values: list[dict[Distance, float | None]] = []
     for draw in balanced_draws(embeddings.labels):
-        _, labels = np.unique(embeddings.labels[draw], return_inverse=True)
-        kstar = neighbors.search_impostors_among(draw, distance).kstar
-        values.append(mean_defined(class_statistics(kstar, labels, np.bincount(labels)).gamma))
-    return mean_defined(values), small if n_small else None
+        labels = np.unique(embeddings.labels[draw], return_inverse=True)[1]
+        sizes = np.bincount(labels)
+        found = neighbors.search_impostors_among(draw, distances)
+        values.append(
+            {distance: mean_defined(class_statistics(of.kstar, labels, sizes).gamma) for distance, of in found.items()}
+        )
+    return values
 
 
 def class_table(classes: ClassStatistics, gamma_intervals: Sequence[tuple[float, float] | None]) -> pl.DataFrame:
@@ -210,6 +209,7 @@ def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: Clas
 def _notices(embeddings: Embeddings, neighbors: Neighbors, *, intervals: bool) -> list[str]:
     import numpy as np
 
+    from clipkstar.balanced_sample import PER_CLASS
     from clipkstar.jackknife import N_GROUPS
     from clipkstar.skewness import FEW_IMAGES
 
@@ -229,6 +229,8 @@ def _notices(embeddings: Embeddings, neighbors: Neighbors, *, intervals: bool) -
     if small:
         of = "images" if neighbors.queries is None else "sampled images"
         notices.append(f"classes of fewer than {FEW_IMAGES} {of}, whose γ is mostly noise: {small}.")
+    if intervals and (unbalanced := int(((sizes > 0) & (sizes < PER_CLASS)).sum())):
+        notices.append(f"classes of fewer than {PER_CLASS} images, left out of gamma_approx_n50: {unbalanced}.")
     if intervals and len(neighbors.asked) < N_GROUPS:
         of = "images" if neighbors.queries is None else "sampled images"
         notices.append(f"fewer than {N_GROUPS} {of}: k* scores have no intervals.")

@@ -62,12 +62,14 @@ class Neighbors:
             found |= new
         return found
 
-    def search_impostors_among(self, positions: NDArray[np.int64], distance: Distance) -> Impostors:
-        """Return k* of the images at ascending positions among each other, under one distance."""
+    def search_impostors_among(
+        self, positions: NDArray[np.int64], distances: tuple[Distance, ...]
+    ) -> Mapping[Distance, Impostors]:
+        """Return k* of the images at ascending positions among each other, under each distance."""
         if self.queries is None and len(positions) == self.embeddings.n_images:
-            return self.search_impostors((distance,))[distance]
+            return self.search_impostors(distances)
         images, labels = self.embeddings.images[positions], self.embeddings.labels[positions]
-        return search_impostors(images, labels, (distance,), engine=self.engine)[distance]
+        return search_impostors(images, labels, distances, engine=self.engine)
 
     @property
     def asked(self) -> NDArray[np.int64]:

@@ -10,11 +10,8 @@ import re
 import time
 from pathlib import Path
 
-from clipkstar.cache_folder import cache_folder, write_whole
-
-SETTLED_SECONDS = 2.0
-"""A file that changed less than this long ago is not remembered: it may change again within one tick of the file
-system's clock (2 s on FAT, the coarsest in use) and would then look unchanged."""
+from clipkstar.caching.file_states import SETTLED_SECONDS
+from clipkstar.caching.folder import cache_folder, write_whole
 
 
 def file_sha256(path: Path) -> str:

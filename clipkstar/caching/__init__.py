@@ -1,0 +1,1 @@
+"""What was computed or found once, kept by what decides it, never by name."""

@@ -1,0 +1,1 @@
+"""Where a sweep runs: on this machine, or on a Ray cluster."""
