@@ -23,9 +23,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) $(PEERS_INSTALLED)
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_encoding
+	$(BIN)/python -m tests.bench_sweep
 
 # Executes notebooks/*.ipynb again and keeps their outputs.
 notebooks: $(INSTALLED)
