@@ -17,6 +17,10 @@ ONE_DIRECTION = 1e-9
 """Unit embeddings that differ by less in every entry are taken for one direction: their distances are rounding."""
 
 
+WORKING_MEBIBYTES = 64
+"""Distances held at a time; scikit-learn would take sixteen times as much."""
+
+
 def compute(embeddings: Embeddings, neighbors: Neighbors) -> Measured:  # noqa: ARG001 - every metric is called alike
     """Mean over images of (b - a) / max(a, b), cosine distance, by scikit-learn.
 
@@ -26,6 +30,7 @@ def compute(embeddings: Embeddings, neighbors: Neighbors) -> Measured:  # noqa: 
     fewer than the images.
     """
     import numpy as np
+    from sklearn import config_context
     from sklearn.metrics import silhouette_score
 
     from clipkstar.embeddings import unit_images, zero_notice
@@ -48,7 +53,8 @@ def compute(embeddings: Embeddings, neighbors: Neighbors) -> Measured:  # noqa: 
         return Measured(scores={"silhouette": None}, notices=(many,))
     if np.ptp(units, axis=0).max() < ONE_DIRECTION:
         return Measured(scores={"silhouette": 0.0})
-    found = float(silhouette_score(units, embeddings.labels, metric="cosine"))
+    with config_context(working_memory=WORKING_MEBIBYTES):
+        found = float(silhouette_score(units, embeddings.labels, metric="cosine"))
     return Measured(scores={"silhouette": min(max(found, -1.0), 1.0)})
 
 
