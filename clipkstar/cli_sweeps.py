@@ -182,6 +182,7 @@ def run_score(
     finally:
         if rescored:
             show_rescored(rescored, as_json=as_json)
+            say_all(each.sentence for each in rescored if as_json and each.sentence)  # the JSON has runs only
     if not rescored:
         raise InputError(f"'{runs}' holds no runs; clipkstar eval and sweep write them.")
     if any(each.run is None for each in rescored):

@@ -78,7 +78,8 @@ def _embeddings(known: Evaluation, folder: Path) -> Embeddings:
     is_whole = images is not None and len(images.images) == known.images.height
     if images is None or not is_whole or (images.has_text and classes is None):
         raise InputError(
-            f"the embeddings of {folder} are not in the cache; clipkstar eval or sweep with --force makes them again."
+            f"the embeddings of {folder} are not in the cache; the eval or sweep that made them makes them again, with "
+            "the --metric wanted."
         )
     subgroups = known.images["subgroup"].to_numpy() if "subgroup" in known.images.columns else None
     return Embeddings(

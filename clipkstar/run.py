@@ -139,6 +139,7 @@ class Run:
 class FailedRun:
     """One checkpoint that could not be evaluated on one task, as it stands in failed.json.
 
+    checkpoint: its title; where a sweep has several of that title, with the file behind it.
     sentence: what went wrong. when: UTC, ISO 8601.
     """
 

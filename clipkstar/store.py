@@ -149,19 +149,19 @@ def write_failure(store: Store, failed: FailedRun) -> None:
         raise InputError(f"the runs folder '{store.root}' cannot be written ({error}); choose another.") from error
 
 
-def forget_failure(store: Store, *, task: str, checkpoint_title: str) -> None:
-    """Remove the failure of a pair whose run is there."""
+def forget_failure(store: Store, *, task: str, checkpoint: str) -> None:
+    """Remove the failure of a pair whose run is there; checkpoint: as in its FailedRun."""
     with suppress(OSError):
-        _failure_file(store, task, checkpoint_title).unlink(missing_ok=True)
+        _failure_file(store, task, checkpoint).unlink(missing_ok=True)
 
 
-def has_failed(store: Store, *, task: str, checkpoint_title: str) -> bool:
-    """Whether a pair failed the last time."""
-    return _failure_file(store, task, checkpoint_title).is_file()
+def has_failed(store: Store, *, task: str, checkpoint: str) -> bool:
+    """Whether a pair failed the last time; checkpoint: as in its FailedRun."""
+    return _failure_file(store, task, checkpoint).is_file()
 
 
-def _failure_file(store: Store, task: str, checkpoint_title: str) -> Path:
-    return store.root / safe_name(task) / safe_name(checkpoint_title) / "failed.json"
+def _failure_file(store: Store, task: str, checkpoint: str) -> Path:
+    return store.root / safe_name(task) / safe_name(checkpoint) / "failed.json"
 
 
 def safe_name(name: str) -> str:

@@ -18,12 +18,15 @@ from tests.watched_process import Watched
 
 PEERS = Path(__file__).parent.parent / ".venv-peers" / "bin"
 
-GLOBS = ("--model", "tiny-p8*", "--model", "tiny-p16", "--pretrained", "*")
+MODELS = ("tiny-p8", "tiny-p8-data1", "tiny-p8-data10", "tiny-p8-seed1", "tiny-p16")
+SWEEP = ("sweep", *(word for model in MODELS for word in ("--model", model)))
+EVAL = ("eval", "--model", "tiny-p8", "--pretrained", "final")
+
 CHECKPOINTS = (
     *("tiny-p8/final", "tiny-p8/stage1", "tiny-p8/stage2", "tiny-p8/stage3"),
     *("tiny-p8-data1/final", "tiny-p8-data10/final", "tiny-p8-seed1/final", "tiny-p16/final"),
 )
-"""What the globs match: several training runs, one with its stages; all of one geometry."""
+"""All tags of the models: several training runs, one with its stages; all of one geometry."""
 
 WORKERS = ("4", "2")
 """Of CLIP_benchmark's loader: its default, and one for each core of a small machine; one run each."""
@@ -75,7 +78,7 @@ def against_clip_benchmark(root: Path, n_pictures: int) -> None:
 
 def compare(root: Path, names: Sequence[str], n_pictures: int) -> Compared:
     """Run both sides in turns; ends the benchmark if accuracies differ or a picture is not decoded exactly once."""
-    command = ("sweep", *GLOBS) if len(names) > 1 else ("eval", "--model", "tiny-p8", "--pretrained", "final")
+    command = SWEEP if len(names) > 1 else EVAL
     compared = Compared(theirs=[], ours={what: [] for what in OURS})
     for workers in WORKERS:
         # open_clip looks for the zoo's vocabulary, "../../bpe.txt.gz", from the working directory.

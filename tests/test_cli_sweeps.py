@@ -323,8 +323,8 @@ def test_a_run_without_embeddings_is_one_sentence_and_1_and_the_others_are_score
     said = call("score runs --metric kstar")
     assert said.code == 1
     assert said.last == (
-        f"not scored: the embeddings of {gone.parent} are not in the cache; clipkstar eval or sweep with --force makes "
-        "them again."
+        f"not scored: the embeddings of {gone.parent} are not in the cache; the eval or sweep that made "
+        "them makes them again, with the --metric wanted."
     )
     assert said.out.count(" scored ") == 2
     assert gone.read_bytes() == before

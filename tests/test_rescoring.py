@@ -152,7 +152,10 @@ def test_notices_of_metrics_are_passed_on(sweep: Sweep, results: Store) -> None:
 
 
 def lost(folder: Path) -> str:
-    return f"the embeddings of {folder} are not in the cache; clipkstar eval or sweep with --force makes them again."
+    return (
+        f"the embeddings of {folder} are not in the cache; the eval or sweep that made them makes them again, with the "
+        "--metric wanted."
+    )
 
 
 @pytest.mark.parametrize("kind", ["images", "classes"])

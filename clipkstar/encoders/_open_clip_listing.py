@@ -44,9 +44,11 @@ def describe(checkpoint: Checkpoint, may_count: bool) -> Listing:
 
 def context_length(text_config: Config) -> int:
     """Number of tokens that prompts are padded to."""
+    if "context_length" in text_config:  # importing open_clip takes seconds
+        return int(text_config["context_length"])
     from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH
 
-    return int(text_config.get("context_length", DEFAULT_CONTEXT_LENGTH))
+    return int(DEFAULT_CONTEXT_LENGTH)
 
 
 def tokenizer_title(text_config: Config) -> str:

@@ -199,6 +199,7 @@ def _finish(stage: Stage, pair: Pair, unit: Unit, load: Callable[[], Encoder]) -
         load,
         lambda _, done, total: stage.report(Working(pair=pair, done=done, total=total)),
     )
+    store.forget_failure(stage.survey.results, task=pair.task, checkpoint=pair.checkpoint)
     evaluation, ran = outcome.evaluation, not outcome.skipped
     encoded = ran and evaluation.run.seconds.encode_images > 0  # else its embeddings were in the cache
     stage.report(
@@ -220,8 +221,7 @@ def _fail(stage: Stage, pair: Pair, error: BaseException) -> None:
         sentence = f"{type(error).__name__}: {first_line(error)}"
         notice(f"{pair.checkpoint} on {pair.task} failed in a way that is not foreseen:\n" + _traceback(error))
     ended = Ended(pair=pair, outcome="failed", sentence=sentence)
-    title = stage.survey.members[pair.checkpoint].checkpoint.title
-    record_failure(stage.survey.results, ended, title=title, environment=describe(stage.survey.device))
+    record_failure(stage.survey.results, ended, environment=describe(stage.survey.device))
     stage.report(ended)
 
 

@@ -230,7 +230,7 @@ def _give_up(desk: Desk, part: Part, position: int, how: str) -> None:
     )
     ended = Ended(pair=pair, outcome="failed", sentence=sentence)
     environment = replace(describe("cpu"), device=desk.claimed.device)  # the driver's: the worker can tell nothing
-    record_failure(desk.results, ended, title=desk.members[position].checkpoint.title, environment=environment)
+    record_failure(desk.results, ended, environment=environment)
     desk.todo.discard(pair)
     desk.report(ended)
 

@@ -16,7 +16,6 @@ MOST_IMAGES = 50_000
 ONE_DIRECTION = 1e-9
 """Unit embeddings that differ by less in every entry are taken for one direction: their distances are rounding."""
 
-
 WORKING_MEBIBYTES = 64
 """Distances held at a time; scikit-learn would take sixteen times as much."""
 

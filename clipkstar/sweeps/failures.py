@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from clipkstar.sweeps.sweep import Ended
 
 
-def record_failure(results: Store, ended: Ended, *, title: str, environment: Environment) -> None:
-    """Write failed.json of a checkpoint's title; where the store takes nothing any more, that is said and no error."""
+def record_failure(results: Store, ended: Ended, *, environment: Environment) -> None:
+    """Write failed.json of a pair; where the store takes nothing any more, that is said and no error."""
     failed = FailedRun(
         schema=SCHEMA,
         status="failed",
         task=ended.pair.task,
-        checkpoint=title,
+        checkpoint=ended.pair.checkpoint,
         sentence=_without_machine(ended.sentence),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,

@@ -92,11 +92,10 @@ def forecast(found: Survey) -> Forecast:
 
 def _pair(found: Survey, pair: Pair) -> PairForecast:
     known = stored_run(found, pair)
-    title = found.members[pair.checkpoint].checkpoint.title
     state: State = "to run"
     if known is not None and not found.sweep.settings.force:
         state = "stored" if has_metrics(known, found.metrics) else "metrics missing"
-    elif store.has_failed(found.results, task=pair.task, checkpoint_title=title):
+    elif store.has_failed(found.results, task=pair.task, checkpoint=pair.checkpoint):
         state = "failed before"
     return PairForecast(task=pair.task, checkpoint=pair.checkpoint, state=state, n_images=found.n_images(pair.task))
 

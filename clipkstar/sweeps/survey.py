@@ -111,6 +111,6 @@ def skip_stored(found: Survey, report: Report) -> list[Pair]:
         if known is None or not has_metrics(known, found.metrics):
             left.append(pair)
         else:
-            store.forget_failure(found.results, task=pair.task, checkpoint_title=known.checkpoint.title)
+            store.forget_failure(found.results, task=pair.task, checkpoint=pair.checkpoint)
             report(Ended(pair=pair, outcome="skipped", run=known))
     return left
