@@ -112,7 +112,6 @@ def test_a_family_prefix_stays() -> None:
 
 
 def test_a_timm_model_is_left_to_its_family() -> None:
-    pytest.importorskip("timm")
     assert meant("timm:resnet10t.c3_in1k") == [("timm:resnet10t.c3_in1k", None)]
 
 
