@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import platform
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +32,9 @@ PIXELS_VERSION = "1"
 
 BATCHES_AHEAD = 2
 """Batches that are decoded while the encoder works on another."""
+
+NICENESS = 5
+"""Of the threads that decode: they take the cores that importing, loading and encoding leave."""
 
 
 CODECS = ("libjpeg_turbo", "jpg", "jpg_2000", "libtiff", "webp", "avif")
@@ -134,7 +140,7 @@ def batches(rows: Rows, prepare: Prepare, batch_size: int) -> Iterator[Pixels]:
     def pixels(position: int, image_bytes: bytes) -> Pixels:
         return prepare(decode(image_bytes, where=rows.where(position)))
 
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(os.cpu_count(), initializer=_step_back) as threads:
         waiting: deque[list[Future[Pixels]]] = deque()
         try:
             positions = itertools.count()
@@ -146,6 +152,12 @@ def batches(rows: Rows, prepare: Prepare, batch_size: int) -> Iterator[Pixels]:
                 yield _stacked(waiting.popleft(), batch_size)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _step_back() -> None:
+    """Lower the priority of this thread, which only Linux has for each thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _stacked(futures: list[Future[Pixels]], batch_size: int) -> Pixels:

@@ -14,6 +14,7 @@ from clipkstar.discovery import METRICS, find_all, own_names
 from clipkstar.embed import Caching, Timing, embed
 from clipkstar.environment import pick_device
 from clipkstar.errors import InputError
+from clipkstar.freed_memory import give_back
 from clipkstar.identities import identify
 from clipkstar.measure import measure
 from clipkstar.metric import Metric
@@ -84,8 +85,10 @@ def compute(unit: Unit, metrics: Sequence[Metric], load: Load, progress: Progres
     started = time.perf_counter()
     rows = unit.rows
     embeddings, timing = embed_unit(unit, load, progress)
+    give_back()  # pixels
     embedded = time.perf_counter()
     measured = measure(embeddings, metrics, Neighbors(embeddings, engine=Engine(device=unit.device)))
+    give_back()  # distances
     done = time.perf_counter()
     seconds = Seconds(
         open=rows.seconds,

@@ -15,7 +15,7 @@ from tests.bench_encoding import random_vit
 from tests.bench_user import User
 
 BATCH = 64
-N_PICTURES = 512
+N_PICTURES = 1024
 
 
 def main(root: Path) -> None:

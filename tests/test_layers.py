@@ -13,7 +13,8 @@ PACKAGE = Path(clipkstar.__file__).parent
 TASKS = Path(clipkstar_tasks.__file__).parent
 
 ROWS = (
-    "errors task checkpoint full_float32 caching.folder causes notices interrupts once caching.file_states versions",
+    "errors task checkpoint full_float32 freed_memory caching.folder causes notices interrupts once",
+    "caching.file_states versions",
     "encoder embeddings embedding_files caching.file_hashes caching.found_facts hub_answers data.source caching.room",
     "read_ahead data.class_name_files data.image_folder data.row_checks data.text_lines",
     "neighbors.engine neighbors.points neighbors.panels skewness jackknife prompts balanced_sample stratified_sample",
