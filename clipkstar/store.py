@@ -101,7 +101,7 @@ def read(place: Path) -> Evaluation | None:
         return None
     run = from_json(record.read_bytes(), where=str(record))
     try:
-        tables = [pl.read_parquet(place / name) for name in TABLES]
+        tables = [pl.read_parquet(place / name, glob=False) for name in TABLES]
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"the tables of {place} cannot be read ({error}); repeat the run with --force.") from error
     if (tables[0].height, tables[1].height) != (run.task.n_images, run.task.n_classes):
