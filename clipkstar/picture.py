@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipkstar.shown_names import distinct_names
+
 if TYPE_CHECKING:
     import altair
     import polars as pl
@@ -29,7 +31,8 @@ def kstar_chart(images: pl.DataFrame, classes: pl.DataFrame, *, prefix: str = ""
     import altair as alt
     import polars as pl
 
-    drawn = classes.filter(classes["n_images"] > 0).sort(f"{prefix}gamma", descending=True, nulls_last=True)
+    named = classes.with_columns(name=pl.Series(distinct_names(classes["name"]), dtype=pl.String))
+    drawn = named.filter(named["n_images"] > 0).sort(f"{prefix}gamma", descending=True, nulls_last=True)
     drawn = drawn.head(MOST_CLASSES)
     left_out = classes.height - drawn.height
     bins = binned_fractions(images, drawn, prefix=prefix).with_columns(

@@ -13,8 +13,8 @@ PACKAGE = Path(clipkstar.__file__).parent
 TASKS = Path(clipkstar_tasks.__file__).parent
 
 ROWS = (
-    "errors task checkpoint full_float32 freed_memory caching.folder causes notices interrupts once",
-    "caching.file_states versions",
+    "errors task checkpoint full_float32 freed_memory shown_names caching.folder causes notices interrupts",
+    "caching.file_states once versions",
     "encoder embeddings embedding_files caching.file_hashes caching.found_facts hub_answers data.source caching.room",
     "read_ahead data.class_name_files data.image_folder data.row_checks data.text_lines",
     "neighbors.engine neighbors.points neighbors.panels skewness jackknife prompts balanced_sample stratified_sample",
@@ -37,12 +37,26 @@ ROWS = (
     "runner catalog picture sweeps.order sweeps.survey sweeps.plan sweeps.failures",
     "plan api rescoring sweeps.forecast",
     "kstar_files",
+    "report.record report.wording report.resampling report.redistribution report.confusions report.choice",
+    "report.projection report.common_classes report.data_sets report.files report.intervals report.sparkline",
+    "report.stored",
+    "report.answer report.charts report.latent report.rank_correlation report.templating report.tables",
+    "report.verdicts report.pictures report.projection_chart report.replicate_notices",
+    "report.samples report.class_correlation report.replicates report.scatter_chart report.forest_chart",
+    "report.heatmap_chart report.leaderboard report.gallery",
+    "report.correlations report.pooled report.labels report.detail",
+    "report.partial report.rankings report.point_table report.detail_page",
+    "report.points",
+    "report.statistics report.page_figures",
+    "report.page",
+    "report.summary",
+    "report.making",
     "terminal",
-    "sweep_view sweep_tables",
+    "sweep_view sweep_tables report_view",
     "clipkstar",
     "engines.*",
     "options",
-    "cli_sweeps",
+    "cli_sweeps cli_report",
     "cli",
 )
 """Modules of clipkstar, from the nouns down to the command line; a row may import from the rows above it. `metrics.*`,
@@ -56,7 +70,7 @@ ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules.
 
 
 FOLDERS = ("metrics", "encoders", "engines")
-PACKAGES = ("caching", "data", "sweeps")
+PACKAGES = ("caching", "data", "report", "sweeps")
 
 
 def _name(path: Path, package: Path) -> str:

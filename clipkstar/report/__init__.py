@@ -1,0 +1,1 @@
+"""Across models and data sets: how zero-shot accuracy and the k* structure of the embeddings go together."""
