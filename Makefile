@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 RUNS ?= runs
+REPORT ?= report
 
 .PHONY: demo test lint bench notebooks zoo data clean
 
@@ -13,7 +14,10 @@ demo: $(INSTALLED)
 	@$(BIN)/clipkstar eval --model tiny-p8 --pretrained stage1 --suite bundled --runs $(RUNS)
 	@$(BIN)/clipkstar eval --model tiny-p8 --pretrained final --suite bundled --runs $(RUNS)
 	@$(BIN)/python -m clipkstar.picture $(RUNS)/digits/zoo--tiny-p8--final/* $(RUNS)/digits.svg
-	@echo "The runs lie in $(RUNS)/<task>/<checkpoint>/<run_id>/, a picture of the last model's digits in $(RUNS)/digits.svg."
+	@$(BIN)/clipkstar sweep --model 'tiny-*' --pretrained '*' --suite bundled --runs $(RUNS) > $(RUNS)/sweep.txt
+	@$(BIN)/clipkstar report $(RUNS) --out $(REPORT)
+	@echo "The runs lie in $(RUNS)/<task>/<checkpoint>/<run_id>/, a picture of the last model's digits in $(RUNS)/digits.svg,"
+	@echo "the table of the sweep in $(RUNS)/sweep.txt. Open $(REPORT)/index.html in a browser."
 
 test: $(INSTALLED) $(PEERS_INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -17,7 +17,7 @@ from PIL import Image
 from traitlets.config import Config
 
 FOLDER = Path(__file__).parent
-SECONDS_PER_CELL = 120
+SECONDS_PER_CELL = 240
 N_COLORS = 128
 """A picture of a few colours needs no 32 bits a pixel: with a palette it takes a tenth of the space."""
 
