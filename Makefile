@@ -31,6 +31,7 @@ bench: $(INSTALLED) $(PEERS_INSTALLED)
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_encoding
 	$(BIN)/python -m tests.bench_sweep
+	$(BIN)/python -m tests.bench_report
 
 # Executes notebooks/*.ipynb again and keeps their outputs.
 notebooks: $(INSTALLED)
