@@ -12,15 +12,17 @@ from clipkstar.terminal import say
 
 def run_report(
     runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs. Default: runs.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the report; an earlier one is replaced.")] = Path("report"),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the report, new, empty, or with an earlier report, which is replaced.")
+    ] = Path("report"),
     accuracy: Annotated[
         Literal["top1", "mean_class_recall"], typer.Option(help="The zero-shot score that the question is about.")
     ] = "top1",
     detail: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model, or MODEL@DATA SET, that gets a page of its own, * for any text; repeatable; all, none. The "
-            "best and the worst model have pages unless none is said."
+            help="Who gets a page of its own besides the models with the best and the worst accuracy: a model, "
+            "MODEL@DATA_SET, a pattern such as '*ViT-B-32*', or all; repeatable. With none the two get no page either."
         ),
     ] = None,
     reference: Annotated[
@@ -32,7 +34,7 @@ def run_report(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Tell across models and data sets how zero-shot accuracy and k* structure go together: a page, tables, figures."""
+    """Tell how accuracy and k* structure go together across models and data sets: a page, tables, figures."""
     from clipkstar.report.making import Wanted, make_report
     from clipkstar.report_view import show_report
     from clipkstar.run import to_json

@@ -26,7 +26,7 @@ def show_report(report: Report, folder: Path) -> None:
         [
             {
                 "data set": one.data_set,
-                "verdict": one.judgement,
+                "verdict": one.judgement if one.counted else "not counted",
                 "Spearman of accuracy and Γ′": with_interval(one.value, one.low, one.high),
                 "p (Holm)": p_value(one.p_holm),
                 "models": one.n_models,

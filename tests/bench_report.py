@@ -16,6 +16,9 @@ N_MODELS, N_DATA_SETS = 200, 40
 N_CLASSES = (10, 100, 1000, 47)
 """Of the data sets in turn."""
 
+MOST_BYTES = 15_000_000
+"""Of index.html."""
+
 
 def main() -> None:
     """Print what the report takes beside reading the same records alone, and what the browser takes."""
@@ -34,6 +37,8 @@ def main() -> None:
             f"MB) takes {reading:.1f} s; index.html has {page.stat().st_size / 1e6:.1f} MB",
             flush=True,
         )
+        if page.stat().st_size > MOST_BYTES:
+            sys.exit(f"index.html should have at most {MOST_BYTES / 1e6:.0f} MB.")
         in_browser(page)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hand_made_runs import write_failure
+from hand_made_runs import hand_made, write_failure, write_run
 from synthetic_store import make_store
 
 from clipkstar import cli
@@ -91,7 +91,8 @@ def test_the_record_is_strict_json_without_a_path_of_this_machine(call: Call, ru
     assert [verdict["judgement"] for verdict in record["statistics"]["verdicts"]] == ["undecided"] * 2  # 4 lineages
     written = [Path("report", name) for name in files(Path("report")) if not name.endswith((".png", ".parquet"))]
     assert [path for path in written if str(runs.parent) in path.read_text()] == []
-    assert "folder" not in pl.read_parquet("report/tables/points.parquet").columns
+    points = pl.read_parquet("report/tables/points.parquet")
+    assert record["points"] == points.to_dict(as_series=False) and "folder" not in points.columns
 
 
 def test_json_prints_the_record(call: Call) -> None:
@@ -186,11 +187,36 @@ def test_a_reference_table_with_unknown_columns_is_said_and_the_rest_is_made(cal
     assert "tables/reference.csv" not in files(Path("report"))
 
 
-def test_a_reference_stands_beside_the_runs_that_it_has(call: Call) -> None:
-    Path("published.csv").write_text("name,pretrained,CIFAR-10\nViT-B-32,openai,0.9\n")
+def test_a_reference_stands_beside_the_runs_that_it_has(call: Call, runs: Path) -> None:
+    published = hand_made(
+        "ViT-B-32", "openai", name="cifar10", family="open_clip", activation="quick_gelu", n_images=10_000,
+        scores={"top1": 0.8983},
+    )  # fmt: skip
+    write_run(runs, published)
+    Path("published.csv").write_text("name,pretrained,CIFAR-10\nViT-B-32-quickgelu,openai,0.8981\n")
     said = call("--detail", "none", "--reference", "published.csv")
     assert said.code == 0, said.err
-    assert pl.read_csv("report/tables/reference.csv").height == 0  # no run of the store is of a published data set
+    (row,) = pl.read_csv("report/tables/reference.csv").to_dicts()
+    assert (row["task"], row["ours"], row["reference"], row["verdict"]) == ("cifar10", 0.8983, 0.8981, "equal")
+    assert "| ViT-B-32 openai | cifar10 | 0.8983 | 0.8981 | 0.0003 | equal |" in Path("report/summary.md").read_text()
+    assert "0.8981" in Path("report/index.html").read_text()
+
+
+def test_a_reference_without_any_of_the_runs_is_said(call: Call) -> None:
+    Path("published.csv").write_text("name,pretrained,CIFAR-10\nViT-B-32,openai,0.9\n")
+    said = call("--detail", "none", "--reference", "published.csv")
+    assert said.code == 0
+    assert said.err.splitlines()[-1] == (
+        "clipkstar: nothing is compared with published numbers: 'published.csv' has none of the models of these runs "
+        "on their data sets."
+    )
+
+
+def test_a_reference_that_is_not_there_is_refused_before_anything_is_made(call: Call) -> None:
+    said = call("--reference", "typo.csv")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "clipkstar: there is no file of published results 'typo.csv'; check the path.\n"
+    assert not Path("report").exists()
 
 
 def test_a_folder_with_other_files_is_refused_before_anything_is_read(call: Call, runs: Path) -> None:

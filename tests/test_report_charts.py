@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from clipkstar.report import charts
-from clipkstar.report.forest_chart import POOLED, forest_chart, forest_rows
+from clipkstar.report.forest_chart import ASIDE, POOLED, forest_chart, forest_rows
 from clipkstar.report.heatmap_chart import heatmap_chart, heatmap_rows
 from clipkstar.report.latent import latent_scores
 from clipkstar.report.scatter_chart import drawn_rows, scatter_chart
@@ -85,6 +85,17 @@ def test_a_data_set_without_a_correlation_keeps_its_row_in_the_forest_plot():
     drawn = charts.svg(forest_chart(replace(STATISTICS, verdicts=(nothing, *STATISTICS.verdicts[1:]), pooled=())))
     assert "–, undecided, 2 models" in _texts(drawn) and POOLED not in _texts(drawn)
     assert len(_labels(drawn)) == 2
+
+
+def test_what_is_not_counted_stands_below_all_data_sets_and_says_so():
+    aside = replace(VERDICT, value=-0.9, judgement="undecided", counted=False)
+    found = replace(STATISTICS, verdicts=(aside, *STATISTICS.verdicts[1:]))
+    rows = forest_rows(found)
+    assert rows["name"].to_list() == ["emoji", "fashion_mnist", POOLED, "digits"]
+    assert rows["judgement"].to_list()[-1] == ASIDE == "not counted"
+    drawn = charts.svg(forest_chart(found))
+    assert "−0.90 [−1.00 to −0.61], not counted, 12 models" in _texts(drawn)
+    assert len(_labels(drawn)) == 4
 
 
 def test_every_verdict_has_a_shape_and_a_colour_of_its_own():

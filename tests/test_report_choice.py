@@ -122,3 +122,9 @@ def test_all_and_none_together_are_refused():
 def test_a_run_that_two_rows_share_gets_one_page():
     points = pl.concat([TWO, TWO.with_columns(model=pl.lit("copy"), counted=pl.lit(value=False))])
     assert choose(points, ["none", "copy"]) == tuple(TWO["run_id"])
+
+
+def test_the_best_and_the_worst_model_are_those_of_the_accuracy_asked_for():
+    points = TWO.with_columns(mean_class_recall=1 - pl.col("top1"))
+    first = choose(points.filter(data_set="one"), accuracy="mean_class_recall")
+    assert first == tuple(reversed(choose(points.filter(data_set="one"))))

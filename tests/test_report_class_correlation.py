@@ -58,3 +58,10 @@ def test_a_class_without_one_of_the_numbers_is_left_out():
 def test_an_undefined_correlation_says_why(recall, gamma, reason):
     one = _found({"recall": recall, "gamma": gamma, "kstar_mean": gamma})[0]
     assert (one.value, one.low, one.high, one.reason) == (None, None, None, reason)
+
+
+def test_three_classes_have_a_correlation_and_no_interval():
+    classes = {"recall": [0.1, 0.2, 0.3], "gamma": [2.0, 1.0, 3.0], "kstar_mean": [1.0, 3.0, 2.0]}
+    for one in _found(classes):
+        assert (one.value, one.low, one.high) == (pytest.approx(0.5), None, None)
+        assert one.reason == "3 classes; an interval needs 4"

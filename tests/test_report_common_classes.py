@@ -20,7 +20,7 @@ GAMMA = st.one_of(st.just(nan), st.floats(-5, 5))
 
 def test_without_an_undefined_class_the_runs_own_values_are_taken() -> None:
     assert not need_tables(RUNS)
-    means = common_means(RUNS, None, prefix="")
+    means = common_means(RUNS, None, counted=[True] * 2, prefix="")
     assert means.values == tuple(run.scores["gamma_approx"] for run in RUNS)
     assert means.n_left_out == 0
 
@@ -32,47 +32,63 @@ def test_one_undefined_class_of_one_run_asks_for_the_tables(name: str) -> None:
 
 def test_classes_without_images_are_left_out_of_the_mean_and_counted() -> None:
     runs = [hand_made(name, n_classes=7) for name in "ab"]
-    assert common_means(runs, None, prefix="").n_left_out == 3
+    assert common_means(runs, None, counted=[True] * len(runs), prefix="").n_left_out == 3
 
 
 def test_the_mean_is_over_the_classes_that_both_have() -> None:
     gammas = [{"": np.array([1.0, nan, 3.0, 8.0])}, {"": np.array([5.0, 6.0, 7.0, nan])}]
-    means = common_means(RUNS, gammas, prefix="")
+    means = common_means(RUNS, gammas, counted=[True] * 2, prefix="")
     assert means.values == (2.0, 6.0)  # classes 0 and 2
     assert means.n_left_out == 2
 
 
+def test_a_run_that_does_not_count_takes_no_class_away_and_has_no_mean_where_it_lacks_one() -> None:
+    runs = [*RUNS, hand_made("c"), hand_made("d")]
+    gammas = [
+        {"": np.array([1.0, nan, 3.0, 8.0])}, {"": np.array([5.0, 6.0, 7.0, 9.0])},
+        {"": np.array([nan, 1.0, 1.0, 1.0])}, {"": np.array([3.0, nan, 3.0, 6.0])},
+    ]  # fmt: skip
+    means = common_means(runs, gammas, counted=[True, True, False, False], prefix="")
+    assert (means.values, means.n_left_out) == ((4.0, 7.0, None, 4.0), 1)  # classes 0, 2 and 3
+
+
+def test_where_no_run_that_counts_has_a_gamma_there_is_no_mean() -> None:
+    runs = [RUNS[0], hand_made("c", scores={"gamma_approx": None, "gamma_undefined": 4.0})]
+    means = common_means(runs, [{"": np.ones(4)}, {"": np.full(4, nan)}], counted=[False, True], prefix="")
+    assert (means.values, means.n_left_out) == ((None, None), 4)
+
+
 def test_where_no_class_is_common_there_is_no_mean() -> None:
     gammas = [{"": np.array([1.0, nan, 2.0, nan])}, {"": np.array([nan, 2.0, nan, nan])}]
-    means = common_means(RUNS, gammas, prefix="")
+    means = common_means(RUNS, gammas, counted=[True] * 2, prefix="")
     assert (means.values, means.n_left_out) == ((None, None), 4)
 
 
 def test_a_run_without_any_gamma_takes_no_class_from_the_others() -> None:
     runs = [*RUNS, hand_made("c", scores={"gamma_approx": None, "gamma_undefined": 4.0})]
     gammas = [{"": np.array([1.0, 2.0, 3.0, 4.0])}, {"": np.array([1.0, 1.0, 1.0, nan])}, {"": np.full(4, nan)}]
-    means = common_means(runs, gammas, prefix="")
+    means = common_means(runs, gammas, counted=[True] * len(runs), prefix="")
     assert (means.values, means.n_left_out) == ((2.0, 1.0, None), 1)
 
 
 def test_where_no_run_has_a_gamma_all_classes_are_left_out() -> None:
     runs = [hand_made("a", scores={"gamma_approx": None, "gamma_undefined": 4.0})]
-    means = common_means(runs, [{"": np.full(4, nan)}], prefix="")
+    means = common_means(runs, [{"": np.full(4, nan)}], counted=[True], prefix="")
     assert (means.values, means.n_left_out) == ((None,), 4)
 
 
 def test_a_run_where_kstar_was_not_measured_has_no_mean_and_takes_none_away() -> None:
     runs = [hand_made("a", without=["gamma_approx"]), hand_made("b", scores={"gamma_undefined": 1.0})]
-    means = common_means(runs, [{}, {"": np.array([1.0, nan, 3.0, 5.0])}], prefix="")
+    means = common_means(runs, [{}, {"": np.array([1.0, nan, 3.0, 5.0])}], counted=[True] * 2, prefix="")
     assert (means.values, means.n_left_out) == ((None, 3.0), 1)
-    assert common_means(runs[:1], None, prefix="").n_left_out == 0
+    assert common_means(runs[:1], None, counted=[True], prefix="").n_left_out == 0
 
 
 @given(st.lists(st.lists(GAMMA, min_size=4, max_size=4), min_size=1, max_size=5))
 def test_it_is_the_runs_own_mean_to_the_last_bit_where_nothing_is_left_out_and_else_that_of_a_loop(rows) -> None:
     own = [mean_defined(row) for row in rows]
     runs = [hand_made(f"m{number}", scores={"gamma_approx": value}) for number, value in enumerate(own)]
-    means = common_means(runs, [{"": np.array(row)} for row in rows], prefix="")
+    means = common_means(runs, [{"": np.array(row)} for row in rows], counted=[True] * len(runs), prefix="")
     there = [row for row in rows if any(value == value for value in row)]
     kept = [place for place in range(4) if there and all(row[place] == row[place] for row in there)]
     assert means.n_left_out == 4 - len(kept)

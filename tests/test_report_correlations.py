@@ -60,7 +60,19 @@ def test_one_lineage_has_a_correlation_and_neither_interval_nor_p_value():
     for one in correlations(table("digits", "aaaa", [1, 2, 3, 5], gamma_approx=[4, 2, 3, 0]), ["gamma_approx"]):
         assert one.value < 0
         assert (one.low, one.high, one.p_value) == (None, None, None)
-        assert one.reason == "all 4 models are of one lineage; an interval and a p-value need two"
+        assert one.reason == "the models are of one lineage; a p-value needs two, an interval 4"
+
+
+@pytest.mark.parametrize("n_lineages", [2, 3, 4])
+def test_two_or_three_lineages_have_a_p_value_and_no_interval_and_four_have_both(n_lineages):
+    sizes = (4,) * n_lineages
+    accuracy, gamma = models(sizes, 0.5, -0.5, np.random.default_rng(3)).T
+    for one in correlations(table("digits", lineages_of(sizes), accuracy, gamma_approx=gamma), ["gamma_approx"]):
+        assert one.p_value is not None
+        assert (one.low is None) == (one.high is None) == (n_lineages < 4)
+        assert one.reason == (
+            "" if n_lineages == 4 else f"the models are of {n_lineages} lineages; an interval needs 4"
+        )
 
 
 def test_perfect_order_has_no_interval_of_width_zero():

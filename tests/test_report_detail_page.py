@@ -87,10 +87,16 @@ def test_headlines_and_scores_are_those_of_the_run(evaluation, whole):
 
 
 def test_scores_say_what_they_mean_and_those_that_are_undefined_say_so(evaluation):
-    run = replace(evaluation.run, scores={"theirs": 1.25, "top1": None, "gamma_approx": -0.5}, intervals={})
+    run = replace(
+        evaluation.run,
+        scores={"theirs": 1.25, "top1": None, "gamma_approx": -0.5, "fractured": 6.0, "ece": 0.0218},
+        intervals={},
+    )
     assert [(row.name, row.title, row.value, row.interval, row.meaning) for row in score_rows(run)] == [
-        ("gamma_approx", "Γ′", "−0.50", "", "Γ′: mean over classes of γ, the skewness of k*/n_c"),
+        ("gamma_approx", "Γ′ (mean over classes)", "−0.50", "", "Γ′: mean over classes of γ, the skewness of k*/n_c"),
+        ("fractured", "fractured", "6", "", "classes with γ > 0.5, or every k* = 1"),
         ("top1", "Accuracy (top-1)", "–", "", "share of images whose best class is right"),
+        ("ece", "ece", "0.022", "", "expected calibration error, 15 bins"),
         ("theirs", "theirs", "1.25", "", ""),
     ]
 

@@ -93,6 +93,14 @@ def test_the_images_with_the_smallest_kstar_are_shown_beside_their_impostors():
     }
 
 
+def test_of_more_images_with_the_smallest_kstar_evenly_spaced_ones_are_shown():
+    images, classes = tables([1.0, 0.0], ["fractured", "overlapped"])
+    found = fractured_classes(images.with_columns(kstar=pl.lit(1)), classes)[0]
+    rows = images.filter(label=0)["row"].to_list()
+    assert len(rows) == found.n_broken == 8
+    assert [pair.image.row for pair in found.worst] == [rows[place] for place in (0, 1, 3, 4, 6)]
+
+
 def test_without_a_text_tower_there_is_no_prediction_to_show():
     images, classes = tables([1.0, 0.0], ["fractured", "overlapped"])
     worst = fractured_classes(images.with_columns(prediction=pl.lit(None, dtype=pl.Int64)), classes)[0].worst

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clipkstar.report.intervals import expanded_percentile, number, tail
+from clipkstar.report.intervals import expanded_percentile, or_none, tail, why_no_interval
 
 
 def test_the_tail_is_that_of_normal_percentiles_moved_to_a_t_interval():
@@ -42,5 +42,18 @@ def test_there_is_no_interval_where_resamples_say_nothing(resampled, n_clusters)
 
 
 def test_nan_is_none():
-    assert number(np.nan) is None
-    assert number(np.float64(0.5)) == 0.5
+    assert or_none(np.nan) is None
+    assert or_none(np.float64(0.5)) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("n_lineages", "has_interval", "reason"),
+    [
+        (1, False, "the models are of one lineage; an interval needs 4"),
+        (3, False, "the models are of 3 lineages; an interval needs 4"),
+        (4, False, "resamples of the 4 lineages do not differ or are undefined, so there is no interval"),
+        (4, True, ""),
+    ],
+)
+def test_a_missing_interval_has_a_reason(n_lineages, has_interval, reason):
+    assert why_no_interval(n_lineages, has_interval=has_interval) == reason

@@ -99,6 +99,26 @@ def test_verdicts_notices_partial_correlations_and_rankings_are_said_with_their_
         assert (sentence in words) == (sentence != "Our accuracies beside published ones")
 
 
+def test_the_tally_leaves_out_what_is_not_counted_and_the_table_of_verdicts_does_not(tmp_path):
+    content = make_content()
+    first, *others = content.statistics.verdicts
+    why = "The task is judged by its evaluation 'x'; this one is shown and not counted."
+    aside = replace(first, judgement="undecided", counted=False, reason=why)
+    statistics = replace(content.statistics, verdicts=(aside, *others))
+    page = _page(tmp_path, replace(content, statistics=statistics))
+    tally = re.search(r'<ul class="tally".*?</ul>', page, flags=re.DOTALL)[0]
+    assert re.findall(r"<b>(\d+)</b>", tally) == ["0", "1", "1"]
+    assert why in _read(page).words
+
+
+def test_the_rankings_stand_in_the_order_of_the_statistics(tmp_path):
+    content = make_content()
+    turned = tuple(reversed(content.statistics.rankings))
+    page = _page(tmp_path, replace(content, statistics=replace(content.statistics, rankings=turned)))
+    places = [page.rindex(f"<code>{one.score}</code></th>") for one in turned]
+    assert places == sorted(places)
+
+
 def test_published_numbers_stand_beside_ours_where_they_were_asked_for(tmp_path):
     numbers = {"ours": 0.7012, "reference": 0.7011, "delta": 0.0001, "tolerance": 0.0002}
     row = dict.fromkeys(reference.COLUMNS, "text") | numbers | {"verdict": "differs", "fault": None}

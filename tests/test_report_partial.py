@@ -102,8 +102,23 @@ def test_one_lineage_has_a_value_and_no_interval():
     apart, over_all = partial(_made(_columns(0), "a" * 16))
     assert apart.value == over_all.value
     assert (apart.low, apart.high) == (over_all.low, over_all.high) == (None, None)
-    assert apart.reason == "all 16 models are of one lineage; an interval needs two"
-    assert over_all.reason == "all models are of one lineage; an interval needs two"
+    assert apart.reason == over_all.reason == "the models are of one lineage; an interval needs 4"
+
+
+@pytest.mark.parametrize("lineages", ["abc" * 5 + "a", "abcd" * 4], ids=["three", "four"])
+def test_three_lineages_have_no_interval_and_four_have(lineages):
+    apart, over_all = partial(_made(_columns(1), lineages), n_resamples=300)
+    for one in (apart, over_all):
+        assert (one.low is None) == (one.high is None) == (one.n_lineages == 3)
+    few = "the models are of 3 lineages; an interval needs 4"
+    assert apart.reason == (few if apart.n_lineages == 3 else "")
+
+
+def test_a_data_set_that_is_not_counted_has_its_record_and_is_not_pooled():
+    made = pl.concat([_made(_columns(seed), data_set=f"set {seed}") for seed in range(3)])
+    *apart, over_all = partial(made, uncounted={"set 1"}, n_resamples=50)
+    assert [one.data_set for one in apart] == ["set 0", "set 1", "set 2"]
+    assert over_all.value == pytest.approx((apart[0].value + apart[2].value) / 2)
 
 
 def test_without_one_of_the_scores_there_is_nothing():

@@ -95,8 +95,12 @@ def test_lineages_that_share_weights_become_one_and_it_is_said(tmp_path: Path) -
         tmp_path, hand_made("a", weights_sha256="1" * 64), hand_made("b", weights_sha256="1" * 64), hand_made("c")
     )
     assert points.table["lineage"].to_list() == ["zoo/a", "zoo/a", "zoo/c"]
-    assert (points.data_sets[0].n_models, points.data_sets[0].n_lineages) == (3, 2)
-    assert points.notices == ("the lineages zoo/a and zoo/b have weights in common and are taken for one, zoo/a.",)
+    assert (points.data_sets[0].n_models, points.data_sets[0].n_lineages) == (2, 2)
+    assert points.notices == (
+        "the lineages zoo/a and zoo/b have weights or embeddings in common and are taken for one, zoo/a.",
+        "digits: zoo--a--final and zoo--b--final have equal weights though their configurations differ; zoo--a--final "
+        "counts.",
+    )
 
 
 def test_other_protocols_are_split_and_never_mixed(tmp_path: Path) -> None:
@@ -118,14 +122,80 @@ def test_other_protocols_are_split_and_never_mixed(tmp_path: Path) -> None:
 
 def test_gamma_is_the_mean_over_the_classes_that_all_have_and_the_others_are_said(tmp_path: Path) -> None:
     write_run(tmp_path, hand_made("a", scores={"gamma_approx": 2.0}), {"gamma": [1.0, 2.0, 3.0, 2.0]})
-    write_run(tmp_path, hand_made("b", "1", scores={"gamma_undefined": 1.0}), {"gamma": [None, 4.0, 5.0, 9.0]})
-    write_run(tmp_path, hand_made("b", "2", scores={"gamma_undefined": 1.0}), {"gamma": [6.0, 7.0, None, 9.0]})
+    write_run(tmp_path, hand_made("b", scores={"gamma_undefined": 1.0}), {"gamma": [None, 4.0, 5.0, 9.0]})
+    write_run(tmp_path, hand_made("c", scores={"gamma_undefined": 1.0}), {"gamma": [6.0, 7.0, None, 9.0]})
     points = read_points([tmp_path])
     assert points.table["gamma_approx_common"].to_list() == [2.0, 6.5, 8.0]  # classes 1 and 3
     assert points.table["cosine_gamma_approx_common"].to_list() == [pytest.approx(0.15)] * 3
     assert (points.data_sets[0].n_classes_left_out, points.data_sets[0].n_classes_left_out_cosine) == (2, 0)
-    assert points.notices[1:] == (
-        "classes whose γ is undefined for some model are left out of Γ′ for every model: digits 2 of 4 (cosine 0).",
+    assert points.notices == (
+        "classes whose γ is undefined for a model that counts are left out of Γ′ for every model: digits 2 of 4 "
+        "(cosine 0).",
+    )
+
+
+def test_an_uncounted_stage_with_an_undefined_class_changes_no_counted_number(tmp_path: Path) -> None:
+    runs = [hand_made("a"), hand_made("b", "2")]
+    alone = points_of(tmp_path / "alone", *runs)
+    early = hand_made("b", "1", scores={"gamma_undefined": 1.0})
+    write_run(tmp_path / "both", early, {"gamma": [9.0, None, 9.0, 9.0]})
+    for run in runs:
+        own = run.scores["gamma_approx"]
+        write_run(tmp_path / "both", run, {"gamma": [own - 1, own + 1, own - 2, own + 2]})
+    both = read_points([tmp_path / "both"])
+    names = ["model", "gamma_approx_common"]
+    expected = alone.table.select(names)
+    assert_frame_equal(both.table.filter("counted").select(names), expected, abs_tol=1e-12)
+    assert both.table.filter(model="zoo--b--1")["gamma_approx_common"].to_list() == [None]
+    assert both.data_sets[0].n_classes_left_out == 0
+    assert both.notices == ("digits: 2 stages of zoo/b are one training run; the last one, zoo--b--2, counts.",)
+
+
+def test_two_loaders_of_the_same_weights_count_once_and_their_lineages_are_one(tmp_path: Path) -> None:
+    equal = {"silhouette": 0.1, "rankme": 9.5, "uniformity": -2.5, "alignment": 1.25}
+    equal |= {"gamma_approx": 0.5, "gamma_true": 0.25, "kstar_mean": 0.75, "cosine_gamma_approx": 0.3}
+    other = {name: value * 1.00003 for name, value in equal.items()} | {"kstar_mean": 0.752}
+    one = hand_made("a", scores=equal, lineage="open_clip/a")
+    points = points_of(tmp_path, one, hand_made("b", scores=other, lineage="transformers/b"), hand_made("c"))
+    assert points.table["why_not"].to_list() == ["", "equal embeddings", ""]
+    assert points.table["lineage"].to_list() == ["open_clip/a", "open_clip/a", "zoo/c"]
+    assert points.notices == (
+        "the lineages open_clip/a and transformers/b have weights or embeddings in common and are taken for one, "
+        "open_clip/a.",
+        "digits: zoo--a--final and zoo--b--final have equal embeddings; zoo--a--final counts.",
+    )
+
+
+def test_equal_weights_of_two_configurations_count_once_and_it_is_said(tmp_path: Path) -> None:
+    points = points_of(
+        tmp_path,
+        hand_made("a", weights_sha256="1" * 64, activation="gelu", lineage="zoo"),
+        hand_made("b", weights_sha256="1" * 64, activation="quick_gelu", lineage="zoo"),
+    )
+    assert points.table["why_not"].to_list() == ["", "equal weights"]
+    assert points.notices == (
+        "digits: zoo--a--final and zoo--b--final have equal weights though their configurations differ; zoo--a--final "
+        "counts.",
+    )
+
+
+def test_scores_of_an_older_version_of_a_metric_are_left_out_and_said(tmp_path: Path) -> None:
+    old = {"kstar": "9", "zero_shot": "1"}
+    new = {"kstar": "10", "zero_shot": "1"}
+    undefined = {"gamma_undefined": 1.0}
+    write_run(tmp_path, hand_made("a", metrics=old, scores=undefined), {"gamma": [None, 1.0, 1.0, 1.0]})
+    points = points_of(
+        tmp_path, hand_made("b", metrics=new), hand_made("c", metrics=new), hand_made("a", name="cars", metrics=old)
+    )
+    rows = points.table.filter(data_set="digits")
+    for name in ("gamma_approx", "kstar_mean", "gamma_approx_common", "cosine_gamma_approx_common"):
+        assert rows[name].is_null().to_list() == [True, False, False], name
+    assert rows["top1"].null_count() == rows["top1_low"].null_count() == rows["rankme"].null_count() == 0
+    assert points.table.filter(data_set="cars")["gamma_approx"].null_count() == 0
+    assert points.data_sets[1].n_classes_left_out == 0
+    assert points.notices == (
+        "1 run without the scores of 'kstar', measured by an older version of it than 10, which does not compare "
+        "(digits: 1); 'clipkstar score RUNS --force' or the same sweep again measures them anew.",
     )
 
 
@@ -168,6 +238,13 @@ def test_the_same_run_in_two_stores_counts_once_as_the_one_with_most_scores(tmp_
     assert points.table["counted"].to_list() == [True, True]
     assert points.notices == ("runs that are in several of the stores are taken once: 1.",)
     assert same(points, read_points([tmp_path / "one", tmp_path / "two"]))
+
+
+def test_of_the_same_run_in_two_stores_the_newer_metrics_are_taken(tmp_path: Path) -> None:
+    for place, version in (("one", "10"), ("two", "9")):
+        of_version = {"run_id": "1" * 16, "metrics": {"zero_shot": version}, "scores": {"top1": int(version) / 100}}
+        write_run(tmp_path / place, hand_made("a", **of_version))
+    assert read_points([tmp_path / "one", tmp_path / "two"]).table["top1"].to_list() == [0.1]
 
 
 def test_equal_work_under_two_names_is_two_rows_of_one_id(tmp_path: Path) -> None:

@@ -58,14 +58,23 @@ def test_one_lineage_has_a_value_and_no_interval():
     sets = [table(name, "aaaa", [1, 2, 3, 4], gamma_approx=[4, 2, 3, 1]) for name in "xy"]
     (found,) = pooled(pl.concat(sets), ["gamma_approx"])
     assert (found.value, found.low) == (pytest.approx(-0.8), None)
-    assert found.reason == "all models are of one lineage; an interval needs two"
+    assert found.reason == "the models are of one lineage; an interval needs 4"
+
+
+@pytest.mark.parametrize("n_lineages", [3, 4])
+def test_three_lineages_have_no_interval_and_four_have(n_lineages):
+    sets = pl.concat([_data_set(name, SIZES[-n_lineages:], seed) for seed, name in enumerate("abcdef")])
+    (found,) = pooled(sets, ["gamma_approx"], n_resamples=300)
+    assert found.n_lineages == n_lineages
+    assert (found.low is None) == (found.high is None) == (n_lineages == 3)
+    assert found.reason == ("the models are of 3 lineages; an interval needs 4" if n_lineages == 3 else "")
 
 
 def test_perfect_order_everywhere_has_no_interval_of_width_zero():
     sets = pl.concat([_data_set(name, SIZES, seed) for seed, name in enumerate("abc")])
     (found,) = pooled(sets, ["rankme"])
     assert (found.value, found.low, found.high) == (pytest.approx(1), None, None)
-    assert found.reason == "the resamples do not differ or are undefined, so there is no interval"
+    assert found.reason == "resamples of the 7 lineages do not differ or are undefined, so there is no interval"
 
 
 def test_no_data_set_gives_nothing():

@@ -56,7 +56,7 @@ def test_a_score_that_orders_models_as_gamma_prime_does_differs_by_nothing():
     made = SETS.with_columns(pl.col("gamma_approx").exp().alias("nc1"))
     same = next(one for one in rankings(made, DIRECTIONS, n_resamples=50) if one.score == "nc1")
     assert (same.difference, same.low, same.high) == (0, None, None)
-    assert same.reason == "the resamples do not differ or are undefined, so there is no interval"
+    assert same.reason == "resamples of the 7 lineages do not differ or are undefined, so there is no interval"
 
 
 def test_a_score_of_fewer_models_is_compared_over_those_that_have_both():
@@ -88,3 +88,21 @@ def test_undefined_scores_stand_last_and_say_why():
 def test_without_gamma_prime_there_is_no_ranking():
     assert rankings(SETS.drop("gamma_approx"), DIRECTIONS) == ()
     assert rankings(SETS, {"nc1": "lower"}) == ()
+
+
+def test_the_row_of_gamma_prime_is_its_pooled_correlation_whatever_other_scores_miss():
+    gaps = SETS.with_columns(
+        pl.when(pl.col("model") != "model 0").then("nc1").alias("nc1"),
+        pl.when(pl.col("lineage") < "lineage 004").then("rankme").alias("rankme"),
+    )
+    found = next(one for one in rankings(gaps, DIRECTIONS, n_resamples=20) if one.score == "gamma_approx")
+    (over_all,) = pooled(gaps, ["gamma_approx"], n_resamples=20)
+    assert (found.value, found.n_data_sets) == (-over_all.value, over_all.n_data_sets) == (-over_all.value, 6)
+
+
+def test_differences_of_three_lineages_have_no_interval():
+    few = SETS.filter(pl.col("lineage") < "lineage 003")
+    for one in rankings(few, DIRECTIONS, n_resamples=50):
+        assert (one.low, one.high) == (None, None)
+        if one.score != "gamma_approx":
+            assert one.reason == "the models are of 3 lineages; an interval needs 4"

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from clipkstar.report.correlations import correlations
-from clipkstar.report.intervals import expanded_percentile
+from clipkstar.report.intervals import LEAST_CLUSTERS, expanded_percentile
 from clipkstar.report.pooled import pooled
 from clipkstar.report.rank_correlation import PERMUTED, RESAMPLED, p_values
 from clipkstar.report.record import Correlation
@@ -47,6 +47,16 @@ def test_intervals_of_whole_lineages_cover_and_those_of_single_models_do_not(n_l
     assert min(covered.values()) >= 0.93 * N_DATA_SETS
     if intra == 0.9:
         assert naive_covered < 0.9 * N_DATA_SETS
+
+
+@pytest.mark.parametrize(("n_lineages", "covers"), [(2, False), (3, False), (LEAST_CLUSTERS, True)])
+def test_intervals_cover_from_the_fewest_lineages_that_have_one_and_not_below(n_lineages, covers):
+    covered = 0
+    for seed, (lineages, accuracy, score) in enumerate(_data_sets(n_lineages, 0.9, -0.5)):
+        drawn = bootstrap(lineages, n_resamples=400, seed=seed)
+        low, high = expanded_percentile(RESAMPLED["spearman"](accuracy, score, drawn), n_lineages)[:, 0]
+        covered += low <= TRUTHS["spearman"](-0.5) <= high
+    assert (covered >= 0.93 * N_DATA_SETS) == covers
 
 
 @pytest.mark.parametrize(("n_lineages", "intra", "correlation"), [(6, 0.9, -0.8), (12, 0.9, 0.0)])

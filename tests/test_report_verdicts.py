@@ -52,8 +52,7 @@ def test_a_data_set_follows_violates_or_is_undecided():
     assert [one.reason for one in found] == [
         "A lower Γ′ goes with a higher accuracy: p = 0.003 after Holm's correction for 3 data sets.",
         "A lower Γ′ goes with a lower accuracy: p = 0.004 after Holm's correction for 3 data sets.",
-        "Lineages that exchange their accuracies give such a correlation too often to exclude chance:"
-        " p = 0.3 after Holm's correction for 3 data sets.",
+        "It may be chance: p = 0.3 after Holm's correction for 3 data sets.",
     ]
     assert (found[0].value, found[0].low, found[0].high, found[0].p_value) == (-0.8, -0.9, -0.2, 0.001)
 
@@ -99,3 +98,17 @@ def test_no_correlation_at_all_is_undecided():
 def test_only_spearman_of_the_primary_score_is_judged():
     others = [_correlation("digits", -0.8, 0.001, coefficient="kendall"), _correlation("x", -1, 0.1, score="nc1")]
     assert verdicts(others) == ()
+
+
+def test_another_evaluation_of_a_judged_task_is_undecided_and_no_test_that_others_pay_for():
+    found = verdicts(
+        [_correlation("digits", -0.8, 0.04), _correlation("digits (bf16)", -0.9, 0.001)],
+        judged_by={"digits (bf16)": "digits"},
+    )
+    assert [(one.data_set, one.judgement, one.counted, one.p_holm) for one in found] == [
+        ("digits", "follows", True, 0.04),
+        ("digits (bf16)", "undecided", False, None),
+    ]
+    assert (found[1].value, found[1].p_value) == (-0.9, 0.001)
+    assert found[0].reason == "A lower Γ′ goes with a higher accuracy: p = 0.04."
+    assert found[1].reason == "The task is judged by its evaluation 'digits'; this one is shown and not counted."

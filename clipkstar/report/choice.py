@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 MOST_BY_DEFAULT = 12
 """Pages that are written without being asked for, so that a report of a large store stays quick."""
 
-RANKED_BY = ("top1", "nn1_accuracy")
-"""What the best and the worst model are found by; the second where no run has the first, as without a text tower."""
+RANKED_OTHERWISE_BY = "nn1_accuracy"
+"""What the best and the worst model are found by where no run has the accuracy, as without a text tower."""
 
 
-def choose(table: pl.DataFrame, names: Sequence[str] = ()) -> tuple[str, ...]:
+def choose(table: pl.DataFrame, names: Sequence[str] = (), *, accuracy: str = "top1") -> tuple[str, ...]:
     """Return the run_id of every run that gets a page, each once, those asked for by name first.
 
-    table: Points.table. names: models, or MODEL@DATA SET for one run, by their labels in the table, with * ? [] as in
-    file names (a label that is exactly the name is meant before any pattern is); "all" = every run; "none" = the best
-    and the worst model get no page unless they are named. Without "none" these two are added: of the counted models
-    with an accuracy on the most data sets, those whose mean rank by it is the best and the worst; their runs
-    data set by data set, MOST_BY_DEFAULT at most. Ranks of a data set go from 0 (best) to 1, equal values share one.
+    table: Points.table. accuracy: the score that models are ranked by. names: models, or MODEL@DATA SET for one run,
+    by their labels in the table, with * ? [] as in file names (a label that is exactly the name is meant before any
+    pattern is); "all" = every run; "none" = the best and the worst model get no page unless they are named. Without
+    "none" these two are added: of the counted models with an accuracy on the most data sets, those whose mean rank by
+    it is the best and the worst; their runs data set by data set, MOST_BY_DEFAULT at most. Ranks of a data set go from
+    0 (best) to 1, equal values share one.
     Raises UnknownNameError for a name that means no run, InputError for "all" or "none" together with the other.
     """
     asked = [name for name in names if name not in ("all", "none")]
@@ -36,7 +37,7 @@ def choose(table: pl.DataFrame, names: Sequence[str] = ()) -> tuple[str, ...]:
         return _each_once([*named, *table["run_id"]])
     if "none" in names:
         return _each_once(named)
-    return _each_once([*named, *_extremes(table)])
+    return _each_once([*named, *_extremes(table, accuracy)])
 
 
 def _meant(table: pl.DataFrame, name: str) -> list[str]:
@@ -51,11 +52,12 @@ def _meant(table: pl.DataFrame, name: str) -> list[str]:
     return found
 
 
-def _extremes(table: pl.DataFrame) -> list[str]:
+def _extremes(table: pl.DataFrame, accuracy: str) -> list[str]:
     """Return runs of the best and the worst model, by data set; none where no score tells them apart."""
     import polars as pl
 
-    scores = [score for score in RANKED_BY if score in table.columns and table[score].is_not_null().any()]
+    asked = (accuracy, RANKED_OTHERWISE_BY)
+    scores = [score for score in asked if score in table.columns and table[score].is_not_null().any()]
     if not scores:
         return []
     counted = table.filter(pl.col("counted") & pl.col(scores[0]).is_not_null())

@@ -1,4 +1,4 @@
-"""Γ′ of several models as the mean over the same classes: those whose γ is defined for all of them.
+"""Γ′ of several models as the mean over the same classes: those whose γ is defined for all that count.
 
 A class that becomes perfect has no γ any more and drops out of a model's own mean, so that two such means may be over
 different classes.
@@ -33,7 +33,8 @@ Gammas = Mapping[str, "NDArray[np.float64]"]
 class CommonMeans:
     """For one distance.
 
-    values: one for each run; None where it was not measured, or no class of the run has a γ, or none is left.
+    values: one for each run; None where it was not measured, or no class of the run has a γ, or none is left; of a run
+        that does not count also where it lacks a γ that all that count have.
     n_left_out: classes that the means are not over.
     """
 
@@ -87,16 +88,18 @@ def _all_gammas(runs: Sequence[Run], folders: Sequence[Path]) -> list[Gammas]:
     return [{prefix: values[number] for prefix, values in of_runs.items()} for number in range(len(runs))]
 
 
-def common_means(runs: Sequence[Run], gammas: Sequence[Gammas] | None, *, prefix: str) -> CommonMeans:
-    """Return the mean γ of each run of one data set over the classes whose γ is defined for all of them.
+def common_means(
+    runs: Sequence[Run], gammas: Sequence[Gammas] | None, *, counted: Sequence[bool], prefix: str
+) -> CommonMeans:
+    """Return the mean γ of each run of one data set over the classes whose γ is defined for all runs that count.
 
     gammas: of each run; None where `need_tables` says that nothing is undefined: then the runs' own Γ′ is that mean. A
-    run without any γ takes no class away from the others: it has no mean anyway.
+    run without any γ takes no class away from the others, having no mean anyway; nor does one that does not count.
     """
     import numpy as np
 
     own = [run.scores.get(f"{prefix}gamma_approx") for run in runs]
-    measured = [number for number, run in enumerate(runs) if _is_measured(run, prefix)]
+    measured = [number for number, run in enumerate(runs) if counted[number] and _is_measured(run, prefix)]
     there = [number for number in measured if own[number] is not None]
     if not there:
         return CommonMeans(values=(None,) * len(runs), n_left_out=runs[0].task.n_classes if measured else 0)
@@ -106,8 +109,17 @@ def common_means(runs: Sequence[Run], gammas: Sequence[Gammas] | None, *, prefix
         n_classes = of_one.task.n_classes
         return CommonMeans(values=tuple(own), n_left_out=n_classes - int(sum(n or 0 for n in n_there)))
     common = np.all([~np.isnan(gammas[number][prefix]) for number in there], axis=0)
-    means = {number: float(np.mean(gammas[number][prefix][common])) for number in there} if common.any() else {}
-    return CommonMeans(values=tuple(means.get(number) for number in range(len(runs))), n_left_out=int((~common).sum()))
+    return CommonMeans(
+        values=tuple(_mean(of_run.get(prefix), common) for of_run in gammas), n_left_out=int((~common).sum())
+    )
+
+
+def _mean(gamma: NDArray[np.float64] | None, common: NDArray[np.bool_]) -> float | None:
+    """Return the mean over the common classes; None where there is none, or one of them has no γ."""
+    if gamma is None or not common.any():
+        return None
+    mean = float(gamma[common].mean())
+    return None if mean != mean else mean
 
 
 def _is_measured(run: Run, prefix: str) -> bool:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipkstar.report.intervals import expanded_percentile, number
+from clipkstar.report.intervals import LEAST_CLUSTERS, expanded_percentile, or_none, why_no_interval
 from clipkstar.report.rank_correlation import PERMUTED, RESAMPLED, p_values
 from clipkstar.report.record import Coefficient, Correlation
 from clipkstar.report.resampling import N_RESAMPLES, block_permutations, bootstrap, everything
-from clipkstar.report.samples import LEAST_MODELS, Sample, samples
+from clipkstar.report.samples import LEAST_MODELS, Sample, samples, too_few_models
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,19 +44,20 @@ def _of_sample(sample: Sample, coefficient: Coefficient, *, n_resamples: int, se
         correlate = RESAMPLED[coefficient]
         values = correlate(sample.accuracy, sample.values, everything(sample.n_models))[0]
     if sample.n_models >= LEAST_MODELS and sample.n_lineages > 1:
-        drawn = bootstrap(sample.lineages, n_resamples=n_resamples, seed=seed)
-        lows, highs = expanded_percentile(correlate(sample.accuracy, sample.values, drawn), sample.n_lineages)
         orders = block_permutations(sample.lineages, n_permutations=n_resamples, seed=seed)
         chances = p_values(values, PERMUTED[coefficient](sample.accuracy, sample.values, orders))
+    if sample.n_models >= LEAST_MODELS and sample.n_lineages >= LEAST_CLUSTERS:
+        drawn = bootstrap(sample.lineages, n_resamples=n_resamples, seed=seed)
+        lows, highs = expanded_percentile(correlate(sample.accuracy, sample.values, drawn), sample.n_lineages)
     return [
         Correlation(
             data_set=sample.data_set,
             score=score,
             coefficient=coefficient,
-            value=number(values[column]),
-            low=None if np.isnan(values[column]) else number(lows[column]),
-            high=None if np.isnan(values[column]) else number(highs[column]),
-            p_value=number(chances[column]),
+            value=or_none(values[column]),
+            low=None if np.isnan(values[column]) else or_none(lows[column]),
+            high=None if np.isnan(values[column]) else or_none(highs[column]),
+            p_value=or_none(chances[column]),
             n_models=sample.n_models,
             n_lineages=sample.n_lineages,
             reason=_reason(sample, column, has_interval=not np.isnan(lows[column])),
@@ -68,15 +69,10 @@ def _of_sample(sample: Sample, coefficient: Coefficient, *, n_resamples: int, se
 def _reason(sample: Sample, column: int, *, has_interval: bool) -> str:
     """Why a value, an interval or a p-value is missing; "" where none is."""
     if sample.n_models < LEAST_MODELS:
-        return (
-            f"{sample.n_models} model{'s' * (sample.n_models != 1)} with both numbers; a correlation needs"
-            f" {LEAST_MODELS}"
-        )
+        return too_few_models(sample, "both numbers", least=LEAST_MODELS, of="a correlation")
     for name, values in (("accuracy", sample.accuracy), (sample.scores[column], sample.values[:, column])):
         if np.ptp(values) == 0:
             return f"{name} is the same for all {sample.n_models} models"
     if sample.n_lineages == 1:
-        return f"all {sample.n_models} models are of one lineage; an interval and a p-value need two"
-    if not has_interval:
-        return f"resamples of the {sample.n_lineages} lineages do not differ or are undefined, so there is no interval"
-    return ""
+        return f"the models are of one lineage; a p-value needs two, an interval {LEAST_CLUSTERS}"
+    return why_no_interval(sample.n_lineages, has_interval=has_interval)

@@ -22,13 +22,16 @@ FOLDER = "runs"
 LONGEST_NAME = 120
 """Characters of a page's file name that come from names; its run_id makes it unique."""
 
-SHARES = ("top1", "top5", "mean_class_recall", "nn1_accuracy", "knn20_accuracy", "ece")
+SHARES = ("top1", "top5", "mean_class_recall", "nn1_accuracy", "knn20_accuracy")
 """Scores that are read in per cent."""
+
+COUNTS = ("gamma_undefined", "singleton_classes", "fractured", "overlapped", "clustered")
+"""Scores that are numbers of classes, with and without `cosine_`."""
 
 HEADLINES = {
     "top1": "Accuracy (top-1)",
-    "gamma_approx": "Γ′",
-    "gamma_true": "Γ",
+    "gamma_approx": "Γ′ (mean over classes)",
+    "gamma_true": "Γ (over all images)",
     "kstar_mean": "Mean k*/n",
     "nn1_accuracy": "1-NN accuracy",
     "mean_class_recall": "Mean class recall",
@@ -95,19 +98,25 @@ def score_rows(run: Run) -> list[ScoreRow]:
     names = [name for name in meanings if name in run.scores]
     rows = []
     for name in [*names, *(name for name in run.scores if name not in meanings)]:
-        factor, digits, unit = (100, 1, " %") if name in SHARES else (1, 2, "")
         value, limits = run.scores[name], run.intervals.get(name)
-        written = wording.number(None if value is None else factor * value, digits)
+        factor = 100 if name in SHARES else 1
+        written = wording.number(None if value is None else factor * value, _digits(name))
         rows.append(
             ScoreRow(
                 name=name,
                 title=HEADLINES.get(name, name),
-                value=written + (unit if value is not None else ""),
-                interval=wording.interval(factor * limits[0], factor * limits[1], digits) if limits else "",
+                value=written + (" %" if name in SHARES and value is not None else ""),
+                interval=wording.interval(factor * limits[0], factor * limits[1], _digits(name)) if limits else "",
                 meaning=meanings.get(name, ""),
             )
         )
     return rows
+
+
+def _digits(score: str) -> int:
+    if score.removeprefix("cosine_") in COUNTS:
+        return 0
+    return {"ece": 3}.get(score, 1 if score in SHARES else 2)
 
 
 def data_address(jpeg: bytes) -> str:

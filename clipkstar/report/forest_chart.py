@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 WIDTH, ROW = 380, 22
 
 POOLED = "all data sets"
-"""Name of the last row."""
+"""Name of the row of the pooled correlation."""
+ASIDE = "not counted"
+"""Kind of the rows of other evaluations of a task."""
 
 
 def forest_chart(statistics: Statistics) -> Chart:
-    """Draw a row for each data set, the clearest follower first, the pooled correlation last.
+    """Draw a row for each data set, the clearest follower first, then the pooled correlation.
 
     Point: Spearman, shaped and coloured by the verdict; line: its 95 % interval; dashed: no relation. Data sets
-    without a correlation keep their row, with the reason for it in the table of verdicts.
+    without a correlation keep their row, with the reason for it in the table of verdicts. Those that are not counted
+    stand quietly below the pooled correlation.
     """
     import altair as alt
 
@@ -36,7 +39,8 @@ def forest_chart(statistics: Statistics) -> Chart:
     y = alt.Y("name:N", sort=order, title=None, axis=names)
     ticks, scale = alt.Axis(values=[-1, -0.5, 0, 0.5, 1]), alt.Scale(domain=[-1, 1])
     x = alt.X("value:Q", title="Spearman's ρ of accuracy and Γ′", scale=scale, axis=ticks)
-    colors, shapes = JUDGEMENT_COLORS | {POOLED: INK}, JUDGEMENT_SHAPES | {POOLED: "diamond"}
+    colors = JUDGEMENT_COLORS | {POOLED: INK, ASIDE: QUIET}
+    shapes = JUDGEMENT_SHAPES | {POOLED: "diamond", ASIDE: "cross"}
     color = alt.Color("judgement:N", scale=alt.Scale(domain=list(colors), range=list(colors.values())), legend=None)
     shape = alt.Shape("judgement:N", scale=alt.Scale(domain=list(shapes), range=list(shapes.values())), legend=None)
     zero = alt.Chart(rows.head(1)).mark_rule(color=QUIET, strokeDash=[3, 3], aria=False).encode(x=alt.datum(0))
@@ -57,8 +61,9 @@ def forest_rows(statistics: Statistics) -> pl.DataFrame:
     import polars as pl
 
     ordered = sorted(statistics.verdicts, key=lambda verdict: (verdict.value is None, verdict.value or 0.0))
-    rows = [_row(one, visible(one.data_set), one.judgement, f"{one.judgement}, ") for one in ordered]
+    rows = [_row(one, visible(one.data_set), one.judgement, f"{one.judgement}, ") for one in ordered if one.counted]
     rows += [_row(one, POOLED, POOLED, "") for one in statistics.pooled if one.score == PRIMARY]
+    rows += [_row(one, visible(one.data_set), ASIDE, f"{ASIDE}, ") for one in ordered if not one.counted]
     texts, numbers = pl.String, pl.Float64
     schema = {"name": texts, "value": numbers, "low": numbers, "high": numbers, "judgement": texts, "written": texts}
     return pl.DataFrame(rows, schema=schema | {"said": texts}, orient="row")

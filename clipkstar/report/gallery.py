@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,14 @@ class Neighborhood:
 
 @dataclass(frozen=True, kw_only=True)
 class FracturedClass:
-    """A class with a high γ. gamma: None = its k* are all equal. pattern: "" = undefined."""
+    """A class with a high γ. gamma: None = its k* are all equal. pattern: "" = undefined.
+
+    n_broken: images whose nearest neighbour is an impostor, k* = 1. worst: images with the smallest k*, some of them.
+    """
 
     name: str
     n_images: int
+    n_broken: int
     gamma: float | None
     pattern: str
     worst: tuple[Neighborhood, ...]
@@ -97,7 +102,8 @@ def refuse_to_show(task: Task, *, thumbnails: bool) -> None:
 def fractured_classes(images: pl.DataFrame, classes: pl.DataFrame) -> tuple[FracturedClass, ...]:
     """Return the MOST_CLASSES classes with the highest γ, each with its images of smallest k*, still without pictures.
 
-    A class whose k* are all 1 has no γ and goes first. Of equal k*, the first row goes first.
+    A class whose k* are all 1 has no γ and goes first. Of more images with one k* than are shown, evenly spaced ones
+    are.
     """
     import polars as pl
 
@@ -114,7 +120,7 @@ def fractured_classes(images: pl.DataFrame, classes: pl.DataFrame) -> tuple[Frac
     for label, name, n_images, gamma, pattern in ranked.select(
         "class", "name", "n_images", "gamma", "pattern"
     ).iter_rows():
-        own = images.filter(images["label"] == label).sort("kstar", "row").head(IMAGES_PER_CLASS)
+        own = images.filter(images["label"] == label).sort("kstar", "row")
         worst = tuple(
             Neighborhood(
                 image=Shown(row=row, name=name),
@@ -122,10 +128,30 @@ def fractured_classes(images: pl.DataFrame, classes: pl.DataFrame) -> tuple[Frac
                 prediction=names.get(prediction, ""),
                 impostor=Shown(row=impostor, name=names.get(label_of.get(impostor), "")),
             )
-            for row, kstar, prediction, impostor in own.select("row", "kstar", "prediction", "impostor_row").iter_rows()
+            for row, kstar, prediction, impostor in own[_smallest(own["kstar"].to_list())]
+            .select("row", "kstar", "prediction", "impostor_row")
+            .iter_rows()
         )
-        found.append(FracturedClass(name=name, n_images=n_images, gamma=gamma, pattern=pattern or "", worst=worst))
+        found.append(
+            FracturedClass(
+                name=name,
+                n_images=n_images,
+                n_broken=own.filter(kstar=1).height,
+                gamma=gamma,
+                pattern=pattern or "",
+                worst=worst,
+            )
+        )
     return tuple(found)
+
+
+def _smallest(kstar: Sequence[int]) -> list[int]:
+    """Return the places of the IMAGES_PER_CLASS smallest of ascending values, evenly spaced among equal ones."""
+    if len(kstar) <= IMAGES_PER_CLASS:
+        return list(range(len(kstar)))
+    first, end = bisect_left(kstar, kstar[IMAGES_PER_CLASS - 1]), bisect_right(kstar, kstar[IMAGES_PER_CLASS - 1])
+    step = (end - first) / (IMAGES_PER_CLASS - first)
+    return [*range(first), *(first + int(number * step) for number in range(IMAGES_PER_CLASS - first))]
 
 
 def thumbnail_jpegs(pictures: Pictures, rows: Iterable[int]) -> dict[int, bytes]:

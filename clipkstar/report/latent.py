@@ -14,8 +14,8 @@ COUNTS = ("fractured", "clustered", "cosine_fractured", "cosine_clustered")
 """Counts of classes: the same as γ, only coarser."""
 
 COMMON = {"gamma_approx": "gamma_approx_common", "cosine_gamma_approx": "cosine_gamma_approx_common"}
-"""Scores whose values over several models are means over the classes that are defined for all of them, and the columns
-that hold them."""
+"""Scores whose values over several models are means over the classes that are defined for all that count, and the
+columns that hold them."""
 
 
 def latent_scores() -> dict[str, Literal["higher", "lower"]]:

@@ -62,7 +62,7 @@ def write_page(folder: Path, content: PageContent) -> None:
     labels = [one.label for one in content.points.data_sets]
     rows = leaderboard(content.points.table, labels, accuracy=statistics.accuracy)
     figures = draw_figures(folder / "figures", content.points, statistics, [row.name for row in rows])
-    judgements = [verdict.judgement for verdict in statistics.verdicts]
+    judgements = [verdict.judgement for verdict in statistics.verdicts if verdict.counted]
     page = render(
         "index.html.jinja",
         content=content,
@@ -70,7 +70,7 @@ def write_page(folder: Path, content: PageContent) -> None:
         answer=answer(statistics),
         tally=[(word, judgements.count(word)) for word in JUDGEMENTS],
         notices=content.notices,
-        data_sets=content.points.data_sets,
+        data_sets=statistics.data_sets,
         shown=range(min(MOST_SHOWN, len(labels))),
         rows=rows,
         links=[_links(row, labels, content.details) for row in rows],
@@ -78,7 +78,7 @@ def write_page(folder: Path, content: PageContent) -> None:
         lineages=sorted({row.lineage for row in rows}),
         figures=figures,
         verdicts=_judged(statistics),
-        rankings=sorted(statistics.rankings, key=lambda one: (one.value is None, -(one.value or 0.0))),
+        rankings=statistics.rankings,
         partial=statistics.partial,
         classes=content.classes,
         reference=[] if content.reference is None else content.reference.to_dicts(),

@@ -36,7 +36,7 @@ class Member:
     """A run among those of its data set.
 
     counted_as: the run that counts for it, itself if it does. common: prefix → Γ′ over the classes whose γ is defined
-    for all runs of the data set.
+    for all runs of the data set that count.
     """
 
     stored: StoredRun

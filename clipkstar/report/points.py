@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipkstar.errors import InputError
 from clipkstar.report.common_classes import PREFIXES, CommonMeans, common_means, need_tables, read_gammas
 from clipkstar.report.data_sets import Key, data_set_labels, key_of, split_notices
+from clipkstar.report.metric_versions import Outdated, newest_scores, version_notices
 from clipkstar.report.point_table import Member, point_table, score_columns
 from clipkstar.report.record import DataSet
 from clipkstar.report.replicate_notices import class_notices, lineage_notices, replicate_notices
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from clipkstar.report.common_classes import Gammas
+    from clipkstar.report.replicates import Standing
     from clipkstar.run import Run
 
 
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 class Points:
     """The runs of a report.
 
-    table: one row per run, by data set and model. point_table.SCHEMA, then a Float64 column for each score (null =
-        undefined or not measured), `<score>_low` and `<score>_high` for each with an interval, and the columns of
-        latent.COMMON.
+    table: one row per run, by data set and model. Columns and types as in point_table.schema: after those that say what
+        the run is, a Float64 column for each score (null = undefined, not measured, or of an older version of its
+        metric), `<score>_low` and `<score>_high` for each with an interval, and the columns of latent.COMMON.
         model: unique among the rows of a data set that are counted. lineage: what statistics take for one cluster.
         training_run, stage: stages of one training run share its name and are numbered from 0. counted: whether the row
         is an independent finding; why_not: as in replicates.WhyNot; counted_as: the model that counts for it.
@@ -56,16 +58,22 @@ def read_points(roots: Sequence[Path]) -> Points:
     members: list[Member] = []
     means: dict[Key, dict[str, CommonMeans]] = {}
     unreadable: list[str] = []
+    outdated: dict[Key, list[Outdated]] = {}
     for key, group in groups.items():
-        kept, gammas = _gammas(group, unreadable)
+        current, outdated[key] = newest_scores([one.run for one in group])
+        kept, gammas = _gammas([replace(one, run=run) for one, run in zip(group, current, strict=True)], unreadable)
         if kept:
             runs = [one.run for one in kept]
-            means[key] = {prefix: common_means(runs, gammas, prefix=prefix) for prefix in PREFIXES}
-            members += _members(kept, means[key])
+            found = standings(runs)
+            is_counted = [standing.why_not == "" for standing in found]
+            means[key] = {prefix: common_means(runs, gammas, counted=is_counted, prefix=prefix) for prefix in PREFIXES}
+            members += _members(kept, found, means[key])
     notices += shortened(unreadable, "more class tables cannot be read")
     if not members:
         raise no_run_left(roots, notices)
-    return _points(members, means, notices)
+    labels = data_set_labels([member.stored.run for member in members])
+    notices += version_notices({label: outdated[key] for key, label in labels.items()})
+    return _points(members, means, labels=labels, notices=notices)
 
 
 def _gammas(group: Sequence[StoredRun], unreadable: list[str]) -> tuple[list[StoredRun], list[Gammas] | None]:
@@ -83,7 +91,7 @@ def _gammas(group: Sequence[StoredRun], unreadable: list[str]) -> tuple[list[Sto
     return kept, gammas
 
 
-def _members(group: Sequence[StoredRun], means: Mapping[str, CommonMeans]) -> list[Member]:
+def _members(group: Sequence[StoredRun], found: Sequence[Standing], means: Mapping[str, CommonMeans]) -> list[Member]:
     return [
         Member(
             stored=one,
@@ -91,16 +99,20 @@ def _members(group: Sequence[StoredRun], means: Mapping[str, CommonMeans]) -> li
             counted_as=group[standing.counted_as],
             common={prefix: of.values[number] for prefix, of in means.items()},
         )
-        for number, (one, standing) in enumerate(zip(group, standings([one.run for one in group]), strict=True))
+        for number, (one, standing) in enumerate(zip(group, found, strict=True))
     ]
 
 
 def _points(
-    members: Sequence[Member], means: Mapping[Key, Mapping[str, CommonMeans]], notices: Sequence[str]
+    members: Sequence[Member],
+    means: Mapping[Key, Mapping[str, CommonMeans]],
+    *,
+    labels: dict[Key, str],
+    notices: Sequence[str],
 ) -> Points:
     runs = [member.stored.run for member in members]
-    labels = data_set_labels(runs)
-    lineages = merged_lineages(runs)
+    stand_ins = [member.counted_as.run.checkpoint.lineage for member in members]
+    lineages = merged_lineages(runs, zip((run.checkpoint.lineage for run in runs), stand_ins, strict=True))
     scores, clashing = score_columns(members)
     table = point_table(members, labels=labels, lineages=lineages, scores=scores)
     examples = {key_of(run): run for run in runs}
@@ -114,9 +126,21 @@ def _points(
             *clashing,
             *split_notices(runs, labels),
             *lineage_notices(lineages),
-            *replicate_notices(table),
+            *replicate_notices(_with_checkpoints(table, members)),
             *class_notices(data_sets),
         ),
+    )
+
+
+def _with_checkpoints(table: pl.DataFrame, members: Sequence[Member]) -> pl.DataFrame:
+    """Add what the notices need to know of the checkpoints."""
+    import polars as pl
+
+    checkpoints = {str(member.stored.folder): member.stored.run.checkpoint for member in members}
+    of_rows = [checkpoints[folder] for folder in table["folder"]]
+    return table.with_columns(
+        pretrained=pl.Series([of.pretrained for of in of_rows], dtype=pl.String),
+        config_sha256=pl.Series([of.config_sha256 for of in of_rows], dtype=pl.String),
     )
 
 

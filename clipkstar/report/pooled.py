@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipkstar.report.intervals import expanded_percentile, number
+from clipkstar.report.intervals import LEAST_CLUSTERS, expanded_percentile, or_none, why_no_interval
 from clipkstar.report.rank_correlation import Floats, spearman
 from clipkstar.report.record import Pooled
 from clipkstar.report.resampling import N_RESAMPLES, Resamples, draws, everything
@@ -80,14 +80,14 @@ def _pool(parts: Sequence[_Part], *, seed: int) -> Pool:
     n_lineages = len({name for part in parts for name in part.sample.lineages})
     drawn = draws(len(parts), n_resamples=len(resampled), seed=seed + 1) * weights
     low = high = np.nan
-    if n_lineages > 1:
+    if n_lineages >= LEAST_CLUSTERS:
         spreads = _variance(_means(resampled, weights)), _variance(_means(values, drawn))
         n_clusters = _effective_clusters(spreads, (n_lineages, len(parts)))
         low, high = expanded_percentile(_means(resampled, drawn)[:, None], n_clusters)[:, 0]
     return Pool(
         value=float(_means(values, weights)),
-        low=number(low),
-        high=number(high),
+        low=or_none(low),
+        high=or_none(high),
         n_data_sets=len(parts),
         n_models=len({name for part in parts for name in part.sample.models}),
         n_lineages=n_lineages,
@@ -123,13 +123,8 @@ def _effective_clusters(spreads: tuple[float, float], numbers: tuple[int, int]) 
 
 
 def _reason(n_data_sets: int, n_lineages: int, *, has_interval: bool) -> str:
-    if n_lineages == 1:
-        return "all models are of one lineage; an interval needs two"
-    if not has_interval:
-        return "the resamples do not differ or are undefined, so there is no interval"
-    if n_data_sets == 1:
-        return "one data set: the interval says nothing about others"
-    return ""
+    missing = why_no_interval(n_lineages, has_interval=has_interval)
+    return missing or ("one data set: the interval says nothing about others" if n_data_sets == 1 else "")
 
 
 def spearman_of_scores(sample: Sample, resamples: Resamples) -> dict[str, Floats]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from clipkstar.report.pooled import pool, spearman_of_scores
+from clipkstar.report.pooled import pool, pooled, spearman_of_scores
 from clipkstar.report.rank_correlation import Floats
 from clipkstar.report.record import PRIMARY, Ranking
 from clipkstar.report.resampling import N_RESAMPLES, Resamples
@@ -20,16 +20,42 @@ Direction = Literal["higher", "lower"]
 
 
 def _turned(sample: Sample, resamples: Resamples, *, directions: Mapping[str, Direction]) -> dict[str, Floats]:
-    """Spearman of accuracy with each score, 1 = best structure, best accuracy; NaN also where that of Γ′ is."""
+    """Spearman of accuracy with each score, 1 = best structure, best accuracy."""
     found = spearman_of_scores(sample, resamples)
-    turned = {score: values if directions[score] == "higher" else -values for score, values in found.items()}
-    return {score: values + 0 * turned[PRIMARY] for score, values in turned.items()}
+    return {score: values if directions[score] == "higher" else -values for score, values in found.items()}
+
+
+def _values(sample: Sample, resamples: Resamples, *, directions: Mapping[str, Direction]) -> dict[str, Floats]:
+    """Turned correlations of all scores but Γ′, NaN where that of Γ′ is.
+
+    Γ′ stands in every sample of a data set, each time over the models that have another score, too.
+    """
+    turned = _turned(sample, resamples, directions=directions)
+    primary = turned.pop(PRIMARY)
+    return {score: values + 0 * primary for score, values in turned.items()}
 
 
 def _differences(sample: Sample, resamples: Resamples, *, directions: Mapping[str, Direction]) -> dict[str, Floats]:
-    """Turned correlations less that of Γ′, of the same resamples."""
+    """Turned correlations of all scores but Γ′ less that of Γ′, of the same resamples."""
     turned = _turned(sample, resamples, directions=directions)
-    return {score: values - turned[PRIMARY] for score, values in turned.items()}
+    primary = turned.pop(PRIMARY)
+    return {score: values - primary for score, values in turned.items()}
+
+
+def _of_primary(table: pl.DataFrame, better: Direction) -> list[Ranking]:
+    """Γ′ over all models that have it, as it is pooled elsewhere; nothing where there is no data set."""
+    return [
+        Ranking(
+            score=PRIMARY,
+            value=one.value if one.value is None or better == "higher" else -one.value,
+            difference=None,
+            low=None,
+            high=None,
+            n_data_sets=one.n_data_sets,
+            reason=one.reason if one.value is None else "the others are compared with it",
+        )
+        for one in pooled(table, [PRIMARY], n_resamples=2)
+    ]
 
 
 def rankings(
@@ -41,24 +67,20 @@ def rankings(
     """
     if PRIMARY not in directions or PRIMARY not in table.columns:
         return ()
-    found = samples(table, list(directions), also=[PRIMARY])
-    values = pool(found, partial(_turned, directions=directions), n_resamples=1)
+    found = samples(table, [score for score in directions if score != PRIMARY], also=[PRIMARY])
+    values = pool(found, partial(_values, directions=directions), n_resamples=1)
     differences = pool(found, partial(_differences, directions=directions), n_resamples=n_resamples, seed=seed)
-    ranked = []
-    for score in directions:
-        if score not in values:
-            continue
-        value, difference = values[score].value, differences[score]
-        same = score == PRIMARY
-        ranked.append(
-            Ranking(
-                score=score,
-                value=value,
-                difference=None if same else difference.value,
-                low=difference.low,
-                high=difference.high,
-                n_data_sets=difference.n_data_sets,
-                reason="the others are compared with it" if same and value is not None else difference.reason,
-            )
+    ranked = _of_primary(table, directions[PRIMARY])
+    ranked += [
+        Ranking(
+            score=score,
+            value=values[score].value,
+            difference=difference.value,
+            low=difference.low,
+            high=difference.high,
+            n_data_sets=difference.n_data_sets,
+            reason=difference.reason,
         )
+        for score, difference in differences.items()
+    ]
     return tuple(sorted(ranked, key=lambda one: (one.value is None, -(one.value or 0.0))))

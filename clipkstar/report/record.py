@@ -24,8 +24,10 @@ class DataSet:
     label: the task's name, with what tells it from others of that name in parentheses. fingerprint: of the task.
     n_models: models that count, one for each training run. n_lineages: clusters among them.
     n_stages, n_copies: runs that are shown and not counted: earlier stages of a training run, the same weights again.
-    n_classes_left_out: classes whose γ is undefined for one of the models at least; Γ′ of this data set is the mean
-        over the others, for every model. n_classes_left_out_cosine: the same of the cosine γ.
+    n_classes_left_out: classes whose γ is undefined for one of the models that count at least; Γ′ of this data set is
+        the mean over the others, for every model. n_classes_left_out_cosine: the same of the cosine γ.
+    counted: False = another evaluation of a task that is judged by another of its data sets; shown, not pooled, not
+        tallied, not corrected for.
     """
 
     label: str
@@ -42,6 +44,7 @@ class DataSet:
     n_copies: int
     n_classes_left_out: int
     n_classes_left_out_cosine: int
+    counted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,8 @@ class Correlation:
     """How accuracy and one latent score go together over the models of a data set.
 
     score: the latent score. value: -1 … 1 as computed, not turned by the direction of the score; None = undefined.
-    low, high: 95 %, bootstrap of whole lineages; None = undefined. p_value: two-sided, permutation of whole lineages.
+    low, high: 95 %, bootstrap of whole lineages; None = undefined, always below 4 lineages. p_value: two-sided,
+        permutation of whole lineages.
     n_models, n_lineages: with both numbers. reason: why value, interval or p-value is missing, else "".
     """
 
@@ -69,8 +73,8 @@ class Correlation:
 class Verdict:
     """Whether a data set follows the claim that a lower Γ′ goes with a higher accuracy (Spearman).
 
-    p_holm: p_value, corrected by Holm over the data sets that have enough lineages; None = no test.
-    reason: a sentence, such as how many lineages are missing.
+    p_holm: p_value, corrected by Holm over the counted data sets that have enough lineages; None = no test.
+    reason: a sentence, such as how many lineages are missing. counted: as in DataSet; undecided where False.
     """
 
     data_set: str
@@ -83,13 +87,15 @@ class Verdict:
     n_models: int
     n_lineages: int
     reason: str
+    counted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled:
     """A rank correlation over several data sets: ranks within each of them, then their mean, weighted by n_models.
 
-    low, high: 95 %, bootstrap of lineages and of data sets at once; None = undefined, `reason` says why.
+    Only of data sets that are counted. low, high: 95 %, bootstrap of lineages and of data sets at once; None =
+    undefined, `reason` says why.
     """
 
     score: str
@@ -106,8 +112,8 @@ class Pooled:
 class Partial:
     """Rank correlation of accuracy and Γ′ given other latent scores: what Γ′ says beyond them.
 
-    data_set: "" = pooled over all. given: the scores held fixed. low, high: as in Correlation and Pooled.
-    reason: why there is none, else "".
+    data_set: "" = pooled over all that are counted. given: the scores held fixed. low, high: as in Correlation and
+    Pooled. reason: why there is none, else "".
     """
 
     data_set: str
@@ -169,12 +175,22 @@ class Statistics:
     rankings: tuple[Ranking, ...]
 
 
+Columns = dict[str, list[str | int | float | bool | None]]
+"""A table by columns."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """report.json. notices: what was left out, split or is missing, in sentences."""
+    """report.json. classes: over the classes of the runs that have pages of their own.
+
+    points: every run with its labels and scores, the columns of tables/points.csv. reference: published numbers beside
+    ours, the columns of tables/reference.csv; None = not asked for. notices: what was left out, split or is missing.
+    """
 
     schema: int
     clipkstar: str
     statistics: Statistics
     classes: tuple[ClassCorrelation, ...]
+    points: Columns
+    reference: Columns | None
     notices: tuple[str, ...]

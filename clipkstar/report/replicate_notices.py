@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from clipkstar.report.stage_order import Told, told_by
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -16,9 +18,18 @@ Row = Mapping[str, str | int | bool]
 MOST_NAMED = 4
 """Names that a sentence lists; of more it tells the number."""
 
-
 MOST_GROUPS = 12
 """Groups of runs that get a sentence of their own."""
+
+OF_CHECKPOINT = ("pretrained", "config_sha256")
+"""Columns that are needed beside those of the table of points."""
+
+WHICH: Mapping[Told, str] = {
+    "last": "the last one, {}, counts",
+    "chosen": "the one that counts is {}",
+    "by name": "their names do not tell the order, which is by name only; the one that counts is {}",
+}
+"""How it is said which stage counts, by what the names of the stages tell."""
 
 
 def lineage_notices(lineages: Mapping[str, str]) -> list[str]:
@@ -27,15 +38,18 @@ def lineage_notices(lineages: Mapping[str, str]) -> list[str]:
     for lineage, merged in sorted(lineages.items()):
         members[merged].append(lineage)
     return [
-        f"the lineages {named(names)} have weights in common and are taken for one, {merged}."
+        f"the lineages {named(names)} have weights or embeddings in common and are taken for one, {merged}."
         for merged, names in members.items()
         if len(names) > 1
     ]
 
 
 def replicate_notices(table: pl.DataFrame) -> list[str]:
-    """Say for each group of runs that counts once what it is, and on which data sets; table: of Points."""
-    columns = ("data_set", "model", "training_run", "stage", "counted", "why_not", "counted_as")
+    """Say for each group of runs that counts once what it is, and on which data sets.
+
+    table: of Points, with the columns `pretrained` and `config_sha256` of the checkpoints.
+    """
+    columns = ("data_set", "model", "training_run", "stage", "counted", "why_not", "counted_as", *OF_CHECKPOINT)
     of_data_set: defaultdict[str, list[Row]] = defaultdict(list)
     for row in table.select(columns).iter_rows(named=True):
         of_data_set[row["data_set"]].append(row)
@@ -61,7 +75,9 @@ def class_notices(data_sets: Sequence[DataSet]) -> list[str]:
             )
     if not left_out:
         return []
-    return [f"classes whose γ is undefined for some model are left out of Γ′ for every model: {named(left_out)}."]
+    return [
+        f"classes whose γ is undefined for a model that counts are left out of Γ′ for every model: {named(left_out)}."
+    ]
 
 
 def _stages(rows: Sequence[Row]) -> Iterator[str]:
@@ -71,20 +87,23 @@ def _stages(rows: Sequence[Row]) -> Iterator[str]:
         n_stages = len({row["stage"] for row in stages})
         counted = [str(row["model"]) for row in stages if row["counted"]]
         last = next(row for row in stages if row["why_not"] == "earlier stage")["counted_as"]
-        which = f"the last one, {named(counted)}, counts" if counted else f"{last} counts for it"
-        yield f"{n_stages} stages of {name} are one training run; {which}."
+        which = WHICH[told_by({str(row["pretrained"]) for row in stages})].format(named(counted or [str(last)]))
+        yield f"{n_stages} stages of {name} are one training run; {which if counted else f'{last} counts for it'}."
 
 
 def _equals(rows: Sequence[Row], what: str) -> Iterator[str]:
-    copies: defaultdict[str, list[str]] = defaultdict(list)
+    copies: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row["why_not"] == f"equal {what}":
-            copies[str(row["counted_as"])].append(str(row["model"]))
-    for name, models in copies.items():
-        if set(models) == {name}:
-            yield f"{len(models) + 1} runs of {name} have equal {what} and count once."
-        else:
-            yield f"{named(sorted({*models, name}))} have equal {what}; {name} counts."
+            copies[str(row["counted_as"])].append(row)
+    for name, of_name in copies.items():
+        models = {str(row["model"]) for row in of_name}
+        if models == {name}:
+            yield f"{len(of_name) + 1} runs of {name} have equal {what} and count once."
+            continue
+        configs = {row["config_sha256"] for row in [*of_name, *(row for row in rows if row["model"] == name)]} - {""}
+        though = " though their configurations differ" if what == "weights" and len(configs) > 1 else ""
+        yield f"{named(sorted({*models, name}))} have equal {what}{though}; {name} counts."
 
 
 def _places(places: Sequence[str], n_data_sets: int) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from clipkstar.report.latent import latent_scores
+from clipkstar.report.equal_embeddings import equal_embeddings
+from clipkstar.report.stage_order import stage_key
 
 if TYPE_CHECKING:
     from clipkstar.run import Run
@@ -20,15 +19,6 @@ WhyNot = Literal["", "equal weights", "equal embeddings", "earlier stage"]
 
 BY_REACH: tuple[WhyNot, ...] = ("earlier stage", "equal embeddings", "equal weights")
 """Of several reasons why a run does not count, the first is true of it and the run that counts for it."""
-
-LAST_STAGES = ("best", "latest", "last", "final")
-"""Words in the name of a stage that comes after all numbered ones; among themselves in this order."""
-
-SHARES = ("nn1_accuracy", "cosine_nn1_accuracy", "knn20_accuracy")
-"""Latent scores that count images: different embeddings may well agree in them."""
-
-LEAST_EQUAL = 3
-"""Different numbers in which two runs agree to the last digit before their embeddings are taken to be equal."""
 
 
 class TrainingRun(NamedTuple):
@@ -61,7 +51,7 @@ def training_run(run: Run) -> TrainingRun:
 def standings(runs: Sequence[Run]) -> list[Standing]:
     """Tell for each run of one data set whether it counts, and what for.
 
-    Runs of equal weights and configuration count once, whatever their names; of a training run its last stage counts;
+    Runs of equal weights count once, whatever their names and configurations; of a training run its last stage counts;
     of what is left, runs of equal embeddings count once. Where there is a choice, a last stage goes before others, then
     the first by family and title. The order of the runs makes no difference.
     """
@@ -71,26 +61,21 @@ def standings(runs: Sequence[Run]) -> list[Standing]:
     is_last = [stages[n] == ends[training_run(run)] for n, run in enumerate(runs)]
     order = sorted(range(len(runs)), key=lambda n: (not is_last[n], _place(runs[n])))
     left: dict[int, tuple[WhyNot, int]] = {}
-    for group in _grouped(order, lambda n: _weights(runs[n]) or n).values():
+    for group in _grouped(order, lambda n: runs[n].checkpoint.weights_sha256 or n).values():
         left |= dict.fromkeys(group[1:], ("equal weights", group[0]))
     for group in training_runs.values():
         last = min((n for n in group if is_last[n]), key=order.index)
         left |= {n: ("earlier stage", last) for n in group if n not in left and not is_last[n]}
-    left |= _equal_embeddings(runs, [n for n in order if n not in left])
+    equal = equal_embeddings(runs, [n for n in order if n not in left])
+    left |= {n: ("equal embeddings", other) for n, other in equal.items()}
     return [_standing(n, stages[n], left) for n in range(len(runs))]
 
 
-def stage_key(pretrained: str) -> tuple[int, tuple[tuple[int, int, str], ...]]:
-    """Sort names of stages as they follow each other: numbers by value, LAST_STAGES after them."""
-    words = re.findall(r"[^\W\d_]+|\d+", pretrained.lower())
-    last = max((1 + LAST_STAGES.index(word) for word in words if word in LAST_STAGES), default=0)
-    return last, tuple((1, int(word), "") if word.isdecimal() else (0, 0, word) for word in words)
+def merged_lineages(runs: Iterable[Run], alike: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Return for each lineage the one that it belongs to: lineages that share a training run are one cluster.
 
-
-def merged_lineages(runs: Iterable[Run]) -> dict[str, str]:
-    """Return for each lineage the one that it belongs to: lineages that have weights in common are one cluster.
-
-    The first by name gives its name to all.
+    Those with weights in common do, and those in `alike`, such as of runs with equal embeddings. The first by name
+    gives its name to all.
     """
     of_weights: defaultdict[str, set[str]] = defaultdict(set)
     merged: dict[str, str] = {}
@@ -98,9 +83,11 @@ def merged_lineages(runs: Iterable[Run]) -> dict[str, str]:
         merged[run.checkpoint.lineage] = run.checkpoint.lineage
         if run.checkpoint.weights_sha256 is not None:
             of_weights[run.checkpoint.weights_sha256].add(run.checkpoint.lineage)
-    for lineages in of_weights.values():
+    together = {frozenset(lineages) for lineages in [*of_weights.values(), *alike]}
+    for lineages in together:
         names = {merged[lineage] for lineage in lineages}
-        merged = {lineage: min(names) if name in names else name for lineage, name in merged.items()}
+        if len(names) > 1:
+            merged = {lineage: min(names) if name in names else name for lineage, name in merged.items()}
     return merged
 
 
@@ -116,47 +103,6 @@ def _stages(runs: Sequence[Run]) -> list[int]:
     return [numbers[training_run(run)][run.checkpoint.pretrained] for run in runs]
 
 
-def _equal_embeddings(runs: Sequence[Run], order: Sequence[int]) -> dict[int, tuple[WhyNot, int]]:
-    """Return for each run that agrees with an earlier one in the order that one's number."""
-    scores = {n: _continuous_scores(runs[n]) for n in order}
-    counted: defaultdict[tuple[str, float], list[int]] = defaultdict(list)
-    found: dict[int, tuple[WhyNot, int]] = {}
-    for n in order:
-        candidates = dict.fromkeys(other for item in scores[n].items() for other in counted.get(item, ()))
-        same = next((other for other in sorted(candidates, key=order.index) if _agree(scores[n], scores[other])), None)
-        if same is not None:
-            found[n] = ("equal embeddings", same)
-            continue
-        for item in scores[n].items():
-            counted[item].append(n)
-    return found
-
-
-def _continuous_scores(run: Run) -> dict[str, float]:
-    """Return the latent scores that tell embeddings apart.
-
-    Those of k* do not where all k*/n are equal: then every perfect space has the same.
-    """
-    scores = {name: value for name in _continuous() if (value := run.scores.get(name)) is not None}
-    for prefix in ("", "cosine_"):
-        if f"{prefix}gamma_true" not in scores:
-            of_kstar = (f"{prefix}kstar", f"{prefix}gamma")
-            scores = {name: value for name, value in scores.items() if not name.startswith(of_kstar)}
-    return scores
-
-
-@cache
-def _continuous() -> tuple[str, ...]:
-    return tuple(name for name in latent_scores() if name not in SHARES)
-
-
-def _agree(scores: dict[str, float], others: dict[str, float]) -> bool:
-    common = scores.keys() & others.keys()
-    return (
-        all(scores[name] == others[name] for name in common) and len({scores[name] for name in common}) >= LEAST_EQUAL
-    )
-
-
 def _standing(number: int, stage: int, left: dict[int, tuple[WhyNot, int]]) -> Standing:
     """Follow who stands for whom to the run that counts, and say what is true of both.
 
@@ -168,11 +114,6 @@ def _standing(number: int, stage: int, left: dict[int, tuple[WhyNot, int]]) -> S
         reasons.add(reason)
     why_not: WhyNot = next((reason for reason in BY_REACH if reason in reasons), "")
     return Standing(stage=stage, why_not=why_not, counted_as=number)
-
-
-def _weights(run: Run) -> tuple[str, str] | None:
-    of = run.checkpoint
-    return None if of.weights_sha256 is None else (of.weights_sha256, of.config_sha256)
 
 
 def _place(run: Run) -> tuple[str, str, int, str, str]:

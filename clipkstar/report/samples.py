@@ -46,6 +46,11 @@ class Sample:
         return len(set(self.lineages))
 
 
+def too_few_models(sample: Sample, numbers: str, *, least: int, of: str) -> str:
+    """Say that a sample has fewer models with its numbers than a statistic needs."""
+    return f"{sample.n_models} model{'s' * (sample.n_models != 1)} with {numbers}; {of} needs {least}"
+
+
 def _sample(table: pl.DataFrame, data_set: str, kept: NDArray[np.bool_], scores: Sequence[str]) -> Sample:
     rows = table.filter(kept)
     return Sample(

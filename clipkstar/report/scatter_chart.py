@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 250, 190
 
+MARGINS = {"left": 46, "right": 16, "top": 48, "bottom": 42}
+"""Pixels around the plot, the same whatever the labels: charts side by side are equally high, their axes in line."""
+
+ROOM = 0.05
+"""Share of the range of accuracies that is left free above and below them, but not beyond 0 and 100 %."""
+
 POINT, SMALL_POINT = 34, 16
 """Areas in square pixels of models that count and of stages and copies."""
 
@@ -33,9 +39,10 @@ def scatter_chart(table: pl.DataFrame, verdict: Verdict, *, accuracy: str) -> Ch
 
     rows = drawn_rows(table, verdict.data_set, accuracy=accuracy)
     base = alt.Chart(width=WIDTH, height=HEIGHT)
-    scale, axis = alt.Scale(zero=False, nice=True, padding=8), alt.Axis(tickCount=5)
-    x = alt.X("gamma:Q", title="Γ′ (lower is better)", scale=scale, axis=axis)
-    y = alt.Y("percent:Q", title=f"{visible(accuracy)}, %", scale=scale, axis=axis)
+    axis = alt.Axis(tickCount=5, labelFlush=False, minExtent=22)
+    across, up = alt.Scale(zero=False, nice=True, padding=8), alt.Scale(domain=percents(rows), nice=True)
+    x = alt.X("gamma:Q", title="Γ′ (lower is better)", scale=across, axis=axis)
+    y = alt.Y("percent:Q", title=f"{visible(accuracy)}, %", scale=up, axis=axis)
     point = {"x": x, "y": y, "description": "label:N"}
     ways = base.mark_line(aria=False, color=QUIET, strokeWidth=1, opacity=0.5)
     hollow = base.mark_point(shape="circle", size=SMALL_POINT, filled=False, color=QUIET, strokeWidth=1, opacity=0.9)
@@ -49,7 +56,17 @@ def scatter_chart(table: pl.DataFrame, verdict: Verdict, *, accuracy: str) -> Ch
         data=rows,
     )
     title = alt.TitleParams(visible(verdict.data_set), subtitle=_subtitle(verdict), limit=WIDTH + 30)
-    return styled(chart.properties(title=title))
+    return styled(chart.properties(title=title, autosize="none", padding=MARGINS))
+
+
+def percents(rows: pl.DataFrame) -> list[float]:
+    """Return the ends of the axis of accuracy, within 0 … 100: around what is drawn, all of it where nothing is."""
+    values = rows["percent"]
+    low, high = values.min(), values.max()
+    if not isinstance(low, float) or not isinstance(high, float):
+        return [0.0, 100.0]
+    room = ROOM * (high - low) or 1.0
+    return [max(0.0, low - room), min(100.0, high + room)]
 
 
 def drawn_rows(table: pl.DataFrame, data_set: str, *, accuracy: str) -> pl.DataFrame:

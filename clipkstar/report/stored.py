@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clipkstar import store
 from clipkstar.errors import InputError
+from clipkstar.report.metric_versions import VersionKey, version_key
 from clipkstar.run import FailedRun, Run
 
 MOST_TOLD = 5
@@ -109,13 +110,17 @@ def _failure(path: Path, *, told: str) -> str:
 def _once(found: Iterable[StoredRun]) -> tuple[list[StoredRun], int]:
     """Return each run of each checkpoint once, by task, title and id, and how many there were too many.
 
-    Of several the one with most scores is taken. Equal work has the equal id whatever it is called, so that the title
-    is needed to tell runs from each other.
+    Of several the one with most scores is taken, of those the one whose metrics are newer. Equal work has the equal id
+    whatever it is called, so that the title is needed to tell runs from each other.
     """
     best: dict[tuple[str, str, str], StoredRun] = {}
     n_repeated = 0
-    for stored in sorted(found, key=lambda one: (len(one.run.scores), str(one.folder))):
+    for stored in sorted(found, key=lambda one: (len(one.run.scores), _versions(one.run), str(one.folder))):
         key = (stored.run.task.name, stored.run.checkpoint.title, stored.run.run_id)
         n_repeated += key in best
         best[key] = stored
     return [best[key] for key in sorted(best)], n_repeated
+
+
+def _versions(run: Run) -> list[tuple[str, VersionKey]]:
+    return [(name, version_key(version)) for name, version in sorted(run.metrics.items())]

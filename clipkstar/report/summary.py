@@ -1,14 +1,13 @@
-"""summary.md: the answer and the numbers behind it, for a pull request or a terminal."""
+"""summary.md: the answer and the numbers behind it, for a pull request."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from clipkstar.report.answer import answer, our_reading
+from clipkstar.report.markdown import escaped, folded, listed, section, table
+from clipkstar.report.record import PRIMARY
 from clipkstar.report.wording import counted, number, p_value, percent, with_interval
-from clipkstar.shown_names import visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,30 +17,47 @@ if TYPE_CHECKING:
     from clipkstar.report.record import DataSet, Statistics
 
 MOST_MODELS = 20
-"""Rows of the table of models; the page and tables/points.csv have all."""
+"""Rows of a table of models; the page and tables/points.csv have all."""
+
+MOST_SCORES = 5
+"""Rows of the table of scores, beside those that Γ′ is compared with; tables/rankings.csv has all."""
+
+MOST_CHARACTERS = 60_000
+"""A comment on GitHub holds 65,536."""
 
 
 def summary(content: PageContent) -> str:
-    """Return the text: the answer, verdicts, what Γ′ says beyond other scores, models, what was left out."""
+    """Return the text: the answer, verdicts, what Γ′ says beyond other scores, what was left out, tables of models.
+
+    Tables of models that would make it longer than MOST_CHARACTERS are left out, and that is said.
+    """
     statistics = content.statistics
     parts = [
-        f"# {content.title}",
-        answer(statistics),
+        f"# {escaped(content.title)}",
+        escaped(answer(statistics)),
         _verdicts(statistics),
+        _rankings(statistics),
         _beyond(statistics),
-        *(_models(content.points, data_set, statistics.accuracy) for data_set in content.points.data_sets),
         _reference(content.reference),
-        _list("Left out, split or missing", content.notices),
+        section("Left out, split or missing", listed(content.notices)) if content.notices else "",
         our_reading(),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    text = "\n\n".join(part for part in parts if part)
+    for place, data_set in enumerate(content.points.data_sets):
+        models = _models(content.points, data_set, statistics.accuracy)
+        if len(text) + len(models) > MOST_CHARACTERS:
+            left_out = len(content.points.data_sets) - place
+            text += f"\n\nThe models of {counted(left_out, 'more data set')} are in tables/points.csv."
+            break
+        text += f"\n\n{models}"
+    return f"{text}\n"
 
 
 def _verdicts(statistics: Statistics) -> str:
     rows = [
         (
             verdict.data_set,
-            verdict.judgement,
+            verdict.judgement if verdict.counted else "not counted",
             with_interval(verdict.value, verdict.low, verdict.high),
             p_value(verdict.p_holm),
             f"{verdict.n_models} ({verdict.n_lineages})",
@@ -50,7 +66,21 @@ def _verdicts(statistics: Statistics) -> str:
         for verdict in statistics.verdicts
     ]
     head = ("data set", "verdict", "Spearman of accuracy and Γ′", "p (Holm)", "models (lineages)", "why")
-    return _section("Data sets", _table(head, rows)) if rows else ""
+    return section("Data sets", table(head, rows, left=("data set", "verdict", "why"))) if rows else ""
+
+
+def _rankings(statistics: Statistics) -> str:
+    """Table of the scores that order models best, and of those that Γ′ is compared with."""
+    compared = {PRIMARY, *(score for partial in statistics.partial for score in partial.given)}
+    ranked = [one for one in statistics.rankings if one.value is not None]
+    rows = [
+        (one.score, number(one.value), with_interval(one.difference, one.low, one.high))
+        for place, one in enumerate(ranked)
+        if place < MOST_SCORES or one.score in compared
+    ]
+    head = ("score", "order of models", "more than Γ′ (gamma_approx)")
+    said = "Rank correlation with accuracy, turned so that 1 = the best structure has the best accuracy.\n\n"
+    return section("Which score of the latent space orders models best", said + table(head, rows, left=("score",)))
 
 
 def _beyond(statistics: Statistics) -> str:
@@ -58,8 +88,12 @@ def _beyond(statistics: Statistics) -> str:
     for partial in statistics.partial:
         where = partial.data_set or "all data sets"
         said = with_interval(partial.value, partial.low, partial.high) if partial.value is not None else partial.reason
-        lines.append(f"{where}, given {' and '.join(partial.given)}: {said}")
-    return _list("What Γ′ says beyond them (partial rank correlation with accuracy)", lines)
+        lines.append(f"{where}: {said}")
+    if not lines:
+        return ""
+    given = " and ".join(statistics.partial[0].given)
+    title = f"What Γ′ says beyond {given} (partial rank correlation with accuracy)"
+    return section(title, listed(lines))
 
 
 def _models(points: Points, data_set: DataSet, accuracy: str) -> str:
@@ -79,7 +113,7 @@ def _models(points: Points, data_set: DataSet, accuracy: str) -> str:
     head = ("model", f"{accuracy} %", "Γ′", "k*/n", "1-NN %")
     more = f"\n\n{rows.height - MOST_MODELS} more are in tables/points.csv." if rows.height > MOST_MODELS else ""
     title = f"{data_set.label}: {counted(rows.height, 'model')} on {counted(data_set.n_images, 'image')}"
-    return _section(title, _table(head, cells) + more)
+    return folded(title, table(head, cells, left=("model",)) + more)
 
 
 def _reference(reference: pl.DataFrame | None) -> str:
@@ -94,24 +128,5 @@ def _reference(reference: pl.DataFrame | None) -> str:
         )
         for row in reference.iter_rows(named=True)
     ]
-    return _section("Published numbers", _table(("model", "task", "ours", "published", "tolerance", "verdict"), rows))
-
-
-def _list(title: str, lines: Iterable[str]) -> str:
-    items = "\n".join(f"- {_cell(line)}" for line in lines)
-    return _section(title, items) if items else ""
-
-
-def _section(title: str, text: str) -> str:
-    return f"## {_cell(title)}\n\n{text}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    """Escape what Markdown or HTML would take for its own; an underscore within a word stays as it is."""
-    plain = visible(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"[*`\[\]~|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", plain)
+    head = ("model", "task", "ours", "published", "tolerance", "verdict")
+    return section("Published numbers", table(head, rows, left=("model", "task", "verdict")))

@@ -11,7 +11,10 @@
   const rowOf = new Map(Array.from(table.tBodies[0].rows, (row) => [Number(row.dataset.m), row]));
   const marksOf = new Map();
   const REACH = 16; // pixels from the pointer to a point that it still means
+  const GAP = 8; // pixels around what a point says
+  const RADIUS = 6; // pixels of a point
   let chosen = null;
+  let chosenSet = null;
   let current = null;
   let byKeys = false;
 
@@ -32,17 +35,21 @@
   const percent = (value) => number(value === null ? null : 100 * value, 1);
   const between = (low, high, write) => (low === null ? "" : `${write(low)} to ${write(high)}`);
 
-  function sentence(model, set) {
-    const [name, family, lineage, whyNot] = data.models[model];
+  function numbersOf(model, set) {
     const [accuracy, low, high, gamma, gammaLow, gammaHigh] = data.results[set][model];
-    const lines = [
-      name + (whyNot ? ` (${whyNot})` : ""),
+    return [
       `${data.accuracy} ${percent(accuracy)} %` + (low === null ? "" : ` [${between(low, high, percent)}]`),
       `Γ′ ${number(gamma)}` + (gammaLow === null ? "" : ` [${between(gammaLow, gammaHigh, number)}]`),
-      `${family}, lineage ${lineage}`,
     ];
+  }
+
+  function sentence(model, set) {
+    const [name, family, lineage, whyNot] = data.models[model];
+    const lines = [name + (whyNot ? ` (${whyNot})` : ""), ...numbersOf(model, set), `${family}, lineage ${lineage}`];
     return lines.join("\n");
   }
+
+  const setOf = (mark) => Number(mark.closest("figure").dataset.s);
 
   // Hover and the arrow keys: one current point. What the pointer found goes with the next scroll; what was walked to stays.
   function point(mark, walked = false) {
@@ -52,18 +59,40 @@
     tip.hidden = !mark;
     if (!mark) return;
     mark.classList.add("at");
-    const set = Number(mark.closest("figure").dataset.s);
-    tip.textContent = sentence(Number(mark.dataset.m), set);
+    tip.textContent = sentence(Number(mark.dataset.m), setOf(mark));
     place();
   }
 
+  // A mark's own box holds the mitres of its line, far beyond what is seen.
+  function spot(mark) {
+    const box = mark.getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    return { left: x - RADIUS, right: x + RADIUS, top: y - RADIUS, bottom: y + RADIUS };
+  }
+
+  // Above the point, to a side or below it: the first place of those that cover the fewest points of the chart.
   function place() {
-    const at = current.getBoundingClientRect();
-    const size = tip.getBoundingClientRect();
-    const left = Math.max(8, Math.min(at.right + 10, document.documentElement.clientWidth - size.width - 8));
-    const below = at.bottom + 10;
-    const top = below + size.height > window.innerHeight ? at.top - size.height - 10 : below;
-    tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(8, top))}px)`;
+    const at = spot(current);
+    const { width, height } = tip.getBoundingClientRect();
+    const [middle, level] = [at.left + RADIUS, at.top + RADIUS];
+    const [right, bottom] = [document.documentElement.clientWidth - width - GAP, window.innerHeight - height - GAP];
+    const [over, under] = [at.top - height - GAP, at.bottom + GAP];
+    const [before, after] = [at.left - width - GAP, at.right + GAP];
+    const wanted = [
+      [middle - width / 2, over], [after, over], [before, over],
+      [after, level - height / 2], [before, level - height / 2],
+      [middle - width / 2, under], [after, under], [before, under],
+    ];
+    const marks = Array.from(current.closest(".plot").querySelectorAll("[data-m]"), spot);
+    let best = null;
+    for (const [x, y] of wanted) {
+      const [left, top] = [Math.max(GAP, Math.min(x, right)), Math.max(GAP, Math.min(y, bottom))];
+      const meets = (one) =>
+        one.right > left && one.left < left + width && one.bottom > top && one.top < top + height;
+      const covered = marks.filter(meets).length + (meets(at) ? marks.length : 0);
+      if (!best || covered < best.covered) best = { left, top, covered };
+    }
+    tip.style.transform = `translate(${Math.round(best.left)}px, ${Math.round(best.top)}px)`;
   }
 
   function nearest(plot, x, y) {
@@ -96,17 +125,34 @@
     for (const each of marksOf.get(model) || []) each.classList.toggle("on", on);
   }
 
-  function choose(model) {
+  // Scrolls the table's own box, never the page: the reader stays at the chart.
+  function reveal(row) {
+    const box = table.parentElement;
+    const [inside, at] = [box.getBoundingClientRect(), row.getBoundingClientRect()];
+    const top = inside.top + table.tHead.offsetHeight;
+    const bottom = inside.top + box.clientHeight;
+    if (at.top < top) box.scrollTop -= top - at.top;
+    else if (at.bottom > bottom) box.scrollTop += at.bottom - bottom;
+  }
+
+  // set: number of the data set whose point was chosen; null = the row was. The same choice again unmarks.
+  function choose(model, set = null) {
     if (chosen !== null) mark(chosen, false);
-    chosen = model === chosen ? null : model;
+    const again = model === chosen && (set === null || set === chosenSet);
+    [chosen, chosenSet] = again ? [null, null] : [model, set];
     document.body.classList.toggle("chosen", chosen !== null);
     bar.hidden = chosen === null;
     if (chosen === null) return;
     mark(chosen, true);
+    reveal(rowOf.get(chosen));
     const [name, family, lineage, whyNot] = data.models[chosen];
     document.getElementById("chosen-name").textContent = name;
     document.getElementById("chosen-kind").textContent =
       `${family}, lineage ${lineage}` + (whyNot ? `, ${whyNot}` : "");
+    document.getElementById("chosen-numbers").textContent =
+      set === null ? "" : `${data.sets[set]}: ${numbersOf(chosen, set).join(", ")}`;
+    const pages = rowOf.get(chosen).querySelector(".pages");
+    document.getElementById("chosen-pages").replaceChildren(...(pages ? pages.cloneNode(true).childNodes : []));
     said.textContent = `${name} is marked`;
   }
 
@@ -121,7 +167,7 @@
     plot.addEventListener("blur", () => point(null));
     plot.addEventListener("click", (event) => {
       const found = nearest(plot, event.clientX, event.clientY);
-      if (found) choose(Number(found.dataset.m));
+      if (found) choose(Number(found.dataset.m), setOf(found));
     });
     plot.addEventListener("keydown", (event) => {
       if (["ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "Home", "End"].includes(event.key)) {
@@ -129,7 +175,7 @@
         walk(plot, event.key);
       } else if ((event.key === "Enter" || event.key === " ") && current) {
         event.preventDefault();
-        choose(Number(current.dataset.m));
+        choose(Number(current.dataset.m), setOf(current));
       }
     });
   }
@@ -150,7 +196,8 @@
   const haystacks = data.models.map((model) => model.join(" ").toLowerCase());
 
   function filter() {
-    const [text, family, lineage] = [chosenOf("text").trim().toLowerCase(), chosenOf("family"), chosenOf("lineage")];
+    const words = chosenOf("text").toLowerCase().split(/\s+/);
+    const [family, lineage] = [chosenOf("family"), chosenOf("lineage")];
     const set = chosenOf("data-set");
     let left = 0;
     data.models.forEach(([, itsFamily, itsLineage], model) => {
@@ -158,22 +205,24 @@
         (!family || itsFamily === family) &&
         (!lineage || itsLineage === lineage) &&
         (!set || data.results[Number(set)][model] !== null) &&
-        haystacks[model].includes(text);
+        words.every((word) => haystacks[model].includes(word));
       rowOf.get(model).hidden = !fits;
       for (const each of marksOf.get(model) || []) each.classList.toggle("out", !fits);
       left += fits;
     });
+    document.getElementById("nothing").hidden = left > 0;
+    document.body.classList.toggle("filtered", left < data.models.length);
     document.getElementById("count").textContent =
       left === data.models.length ? `${left} models` : `${left} of ${data.models.length} models`;
   }
 
   // Columns of the data sets asked for: as the page came, the first ones; then the one that is chosen.
   const sets = () => (chosenOf("data-set") ? [Number(chosenOf("data-set"))] : data.shown);
-  const FIXED = 6;
+  const [BEFORE, AFTER] = [4, 2]; // columns on either side of them
 
-  function heading(text, first, column) {
+  function heading(text, first) {
     const head = document.createElement("th");
-    Object.assign(head.dataset, { first, column });
+    head.dataset.first = first;
     head.scope = "col";
     head.className = "number";
     head.setAttribute("aria-sort", "none");
@@ -196,25 +245,28 @@
     return made;
   }
 
+  function replaceColumns(row, cells) {
+    for (const old of Array.from(row.cells).slice(BEFORE, -AFTER)) old.remove();
+    row.cells[BEFORE - 1].after(...cells);
+  }
+
   function showColumns() {
     const [groups, heads] = table.tHead.rows;
     for (const old of groups.querySelectorAll(".set")) old.remove();
-    while (heads.cells.length > FIXED) heads.lastElementChild.remove();
-    sets().forEach((set, place) => {
+    replaceColumns(heads, sets().flatMap(() => [heading(data.accuracy, "descending"), heading("Γ′", "ascending")]));
+    for (const set of sets()) {
       const group = Object.assign(document.createElement("th"), { scope: "colgroup", colSpan: 2, className: "group set" });
       group.textContent = data.sets[set];
-      groups.append(group);
-      heads.append(
-        heading(data.accuracy, "descending", FIXED + 2 * place),
-        heading("Γ′", "ascending", FIXED + 2 * place + 1),
-      );
-    });
+      groups.lastElementChild.before(group);
+    }
+    document.querySelector("#nothing td").colSpan = heads.cells.length;
     for (const [model, row] of rowOf) {
-      while (row.cells.length > FIXED) row.lastElementChild.remove();
-      for (const set of sets()) {
-        const [accuracy, low, high, gamma, gammaLow, gammaHigh] = data.results[set][model] || Array(6).fill(null);
-        row.append(cell(accuracy, low, high, percent), cell(gamma, gammaLow, gammaHigh, number));
-      }
+      const numbers = sets().map((set) => data.results[set][model] || Array(6).fill(null));
+      const pairs = numbers.flatMap(([accuracy, low, high, gamma, gammaLow, gammaHigh]) => [
+        cell(accuracy, low, high, percent),
+        cell(gamma, gammaLow, gammaHigh, number),
+      ]);
+      replaceColumns(row, pairs);
     }
     for (const plot of plots) {
       const figure = plot.closest("figure");

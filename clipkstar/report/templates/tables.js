@@ -20,7 +20,7 @@
     const was = head.getAttribute("aria-sort");
     const first = head.dataset.first || "ascending";
     const now = was === "none" ? first : was === "ascending" ? "descending" : "ascending";
-    const column = head.dataset.column === undefined ? head.cellIndex : Number(head.dataset.column);
+    const column = head.cellIndex;
     const sign = now === "ascending" ? 1 : -1;
     const body = table.tBodies[0];
     const rows = Array.from(body.rows, (row) => ({ row, key: keyOf(row, column) }));
