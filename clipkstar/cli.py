@@ -309,7 +309,10 @@ def start() -> None:
     try:
         main()
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 0
+        code = leaving.code or 0
+        if not isinstance(code, int):  # a library's last words
+            say(str(code))
+            code = 1
         atexit._run_exitfuncs()
         with suppress(OSError):  # a closed pipe has seen enough
             sys.stdout.flush()

@@ -497,3 +497,13 @@ def test_the_list_of_models_imports_no_strangers_module(
     assert said.code == 0
     assert "stranger_family" in said.out
     assert not (stranger / "it ran").exists()
+
+
+@pytest.mark.parametrize(("left", "code", "said"), [("", 0, ""), ("3", 3, ""), ("'gone'", 1, "clipkstar: gone\n")])
+def test_the_program_leaves_with_the_code_and_the_last_words_of_whoever_ended_it(left, code, said):
+    program = (
+        "import atexit, sys; from clipkstar import cli; atexit.register(print, 'done')\n"
+        f"cli.main = lambda: sys.exit({left})\ncli.start()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "done\n", said)
