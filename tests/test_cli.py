@@ -1,19 +1,17 @@
 """The command line: exit codes, sentences, what goes to stdout and what to stderr, start-up time."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from called import Call, Said, call  # noqa: F401
 from colors import BROKEN, LABELS, pictures_of, write_task
 
-from clipkstar import cli, discovery, runner
+from clipkstar import discovery, runner
 from clipkstar.encoders import zoo
 
 CLIPKSTAR = str(Path(sys.executable).with_name("clipkstar"))
@@ -22,35 +20,6 @@ HEAVY = ("torch", "open_clip", "datasets", "polars", "numpy", "scipy", "faiss", 
 BUNDLED_HINT = (
     "or use the bundled digits, emoji_fluent, emoji_noto, fashion_mnist_2k (--suite bundled), which need no network."
 )
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command left: its exit code, and what it wrote to stdout and stderr."""
-
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
-    """Run `clipkstar` with these arguments in this process."""
-
-    def run(command: str, *more: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["clipkstar", *command.split(), *more])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int | None)
-        return Said(code=ended.value.code or 0, out=said.out, err=said.err)
-
-    yield run
-    logging.disable(logging.NOTSET)
 
 
 def strict(text: str) -> object:

@@ -1,29 +1,14 @@
 """`clipkstar report`: from folders of runs to a folder with a page, tables, figures and the numbers behind them."""
 
 import json
-import logging
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
+from called import Call, call  # noqa: F401
 from hand_made_runs import hand_made, write_failure, write_run
 from synthetic_store import make_store
-
-from clipkstar import cli
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +27,6 @@ def runs(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
-    """Run `clipkstar report` with these arguments in this process."""
-
-    def run(*more: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["clipkstar", "report", *more])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int | None)
-        return Said(code=ended.value.code or 0, out=said.out, err=said.err)
-
-    yield run
-    logging.disable(logging.NOTSET)
-
-
 def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
@@ -68,7 +36,7 @@ FIGURES = ("accuracy-gamma_approx--set00", "accuracy-gamma_approx--set01", "fore
 
 
 def test_a_report_has_a_page_a_record_a_summary_tables_and_figures(call: Call) -> None:
-    said = call("--detail", "none")
+    said = call("report", "--detail", "none")
     assert said.code == 0, said.err
     assert files(Path("report")) == sorted(
         [
@@ -84,7 +52,7 @@ def test_a_report_has_a_page_a_record_a_summary_tables_and_figures(call: Call) -
 
 
 def test_the_record_is_strict_json_without_a_path_of_this_machine(call: Call, runs: Path) -> None:
-    call("--detail", "none")
+    call("report", "--detail", "none")
     text = Path("report/report.json").read_text()
     record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert record["schema"] == 1
@@ -96,12 +64,12 @@ def test_the_record_is_strict_json_without_a_path_of_this_machine(call: Call, ru
 
 
 def test_json_prints_the_record(call: Call) -> None:
-    said = call("--detail", "none", "--json")
+    said = call("report", "--detail", "none", "--json")
     assert json.loads(said.out) == json.loads(Path("report/report.json").read_text())
 
 
 def test_the_best_and_the_worst_model_have_pages_and_so_have_those_that_are_named(call: Call) -> None:
-    said = call("--out", "elsewhere")
+    said = call("report", "--out", "elsewhere")
     assert said.code == 0, said.err
     pages = files(Path("elsewhere/runs"))
     assert len(pages) == 4  # two models on two data sets
@@ -109,13 +77,13 @@ def test_the_best_and_the_worst_model_have_pages_and_so_have_those_that_are_name
     record = json.loads(Path("elsewhere/report.json").read_text())
     assert {one["score"] for one in record["classes"]} == {"gamma", "kstar_mean"} and len(record["classes"]) == 8
     model = pl.read_parquet("elsewhere/tables/points.parquet")["model"][0]
-    call("--out", "elsewhere", "--detail", "none", "--detail", f"{model}@set00")
+    call("report", "--out", "elsewhere", "--detail", "none", "--detail", f"{model}@set00")
     assert len(files(Path("elsewhere/runs"))) == 1
 
 
 def test_the_same_runs_give_the_same_report(call: Call) -> None:
-    call("--out", "one", "--detail", "none")
-    call("--out", "two", "--detail", "none")
+    call("report", "--out", "one", "--detail", "none")
+    call("report", "--out", "two", "--detail", "none")
     for name in ("report.json", "index.html", "summary.md", "tables/points.csv", "figures/forest.svg"):
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes(), name
 
@@ -125,7 +93,7 @@ def test_failed_and_damaged_runs_and_those_of_another_schema_are_said_and_left_o
     records[0].write_text("{")
     records[1].write_text(records[1].read_text().replace('"schema": 1', '"schema": 2', 1))
     write_failure(runs, task="set00", checkpoint="zoo--broken--final", sentence="it has no weights.")
-    said = call("--detail", "none")
+    said = call("report", "--detail", "none")
     assert said.code == 0, said.err
     notices = json.loads(Path("report/report.json").read_text())["notices"]
     assert [sentence for sentence in notices if f"clipkstar: {sentence}" not in said.err] == []
@@ -139,7 +107,7 @@ def test_one_model_only_is_reported_as_undecided(call: Call, runs: Path) -> None
     for folder in sorted((runs / "set00").iterdir())[1:]:
         shutil.rmtree(folder)
     shutil.rmtree(runs / "set01")
-    said = call()
+    said = call("report")
     assert said.code == 0, said.err
     (verdict,) = json.loads(Path("report/report.json").read_text())["statistics"]["verdicts"]
     assert (verdict["judgement"], verdict["value"], verdict["n_models"]) == ("undecided", None, 1)
@@ -148,36 +116,36 @@ def test_one_model_only_is_reported_as_undecided(call: Call, runs: Path) -> None
 
 def test_several_stores_make_one_report_and_a_run_in_both_counts_once(call: Call, runs: Path) -> None:
     shutil.copytree(runs / "set00", Path("more/set00"))
-    said = call("runs", "more", "--detail", "none")
+    said = call("report", "runs", "more", "--detail", "none")
     assert said.code == 0, said.err
     assert pl.read_parquet("report/tables/points.parquet").height == 16
 
 
 def test_a_store_without_a_run_is_refused_and_nothing_is_written(call: Call) -> None:
     Path("empty").mkdir()
-    said = call("empty")
+    said = call("report", "empty")
     assert (said.code, said.out) == (2, "")
     assert said.err.startswith("clipkstar: ") and "'empty'" in said.err and said.err.count("\n") == 1
     assert not Path("report").exists()
 
 
 def test_a_folder_that_is_not_there_is_refused(call: Call) -> None:
-    said = call("nowhere")
+    said = call("report", "nowhere")
     assert said.code == 2 and "'nowhere'" in said.err and said.err.count("\n") == 1
     assert not Path("report").exists()
 
 
 def test_a_page_for_a_model_that_is_not_there_is_refused_with_the_nearest_name(call: Call) -> None:
-    model = call("--detail", "none") and pl.read_parquet("report/tables/points.parquet")["model"][0]
+    model = call("report", "--detail", "none") and pl.read_parquet("report/tables/points.parquet")["model"][0]
     before = Path("report/index.html").stat().st_mtime_ns
-    said = call("--detail", f"{model}x")
+    said = call("report", "--detail", f"{model}x")
     assert said.code == 2 and f"did you mean '{model}'" in said.err
     assert Path("report/index.html").stat().st_mtime_ns == before
 
 
 def test_a_reference_table_with_unknown_columns_is_said_and_the_rest_is_made(call: Call) -> None:
     Path("published.csv").write_text("who,what\n1,2\n")
-    said = call("--detail", "none", "--reference", "published.csv")
+    said = call("report", "--detail", "none", "--reference", "published.csv")
     assert said.code == 0
     assert said.err.splitlines()[-1] == (
         "clipkstar: nothing is compared with published numbers: 'published.csv' is no table of published results; it "
@@ -194,7 +162,7 @@ def test_a_reference_stands_beside_the_runs_that_it_has(call: Call, runs: Path) 
     )  # fmt: skip
     write_run(runs, published)
     Path("published.csv").write_text("name,pretrained,CIFAR-10\nViT-B-32-quickgelu,openai,0.8981\n")
-    said = call("--detail", "none", "--reference", "published.csv")
+    said = call("report", "--detail", "none", "--reference", "published.csv")
     assert said.code == 0, said.err
     (row,) = pl.read_csv("report/tables/reference.csv").to_dicts()
     assert (row["task"], row["ours"], row["reference"], row["verdict"]) == ("cifar10", 0.8983, 0.8981, "equal")
@@ -204,7 +172,7 @@ def test_a_reference_stands_beside_the_runs_that_it_has(call: Call, runs: Path) 
 
 def test_a_reference_without_any_of_the_runs_is_said(call: Call) -> None:
     Path("published.csv").write_text("name,pretrained,CIFAR-10\nViT-B-32,openai,0.9\n")
-    said = call("--detail", "none", "--reference", "published.csv")
+    said = call("report", "--detail", "none", "--reference", "published.csv")
     assert said.code == 0
     assert said.err.splitlines()[-1] == (
         "clipkstar: nothing is compared with published numbers: 'published.csv' has none of the models of these runs "
@@ -213,14 +181,14 @@ def test_a_reference_without_any_of_the_runs_is_said(call: Call) -> None:
 
 
 def test_a_reference_that_is_not_there_is_refused_before_anything_is_made(call: Call) -> None:
-    said = call("--reference", "typo.csv")
+    said = call("report", "--reference", "typo.csv")
     assert (said.code, said.out) == (2, "")
     assert said.err == "clipkstar: there is no file of published results 'typo.csv'; check the path.\n"
     assert not Path("report").exists()
 
 
 def test_a_folder_with_other_files_is_refused_before_anything_is_read(call: Call, runs: Path) -> None:
-    said = call("--out", "runs")
+    said = call("report", "--out", "runs")
     assert (said.code, said.out) == (2, "")
     assert said.err == ("clipkstar: the folder 'runs' holds 'set00', which is of no earlier report; choose another.\n")
 
@@ -231,7 +199,7 @@ def test_names_with_markup_quotes_and_two_hundred_characters_break_nothing(call:
         content = json.loads(record.read_text())
         content["checkpoint"]["model"] = hostile
         record.write_text(json.dumps(content))
-    said = call()
+    said = call("report")
     assert said.code == 0, said.err
     page = Path("report/index.html").read_text()
     assert "<script>alert" not in page and "&lt;script&gt;alert" in page

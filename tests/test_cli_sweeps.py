@@ -1,41 +1,22 @@
 """The commands for many checkpoints: sweep, score and cache."""
 
 import json
-import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from called import Call, Said, call  # noqa: F401
 from colors import BROKEN, LABELS, NAMES, picture, write_task
 from counted import Counted, install, settled, weights
 
-from clipkstar import cli
 from clipkstar.engines import local
 
 CLIPKSTAR = str(Path(sys.executable).with_name("clipkstar"))
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command left: its exit code, and what it wrote to stdout and stderr."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def last(self) -> str:
-        return self.out.splitlines()[-1]
-
-
-Call = Callable[..., Said]
 
 
 @pytest.fixture(autouse=True)
@@ -47,23 +28,6 @@ def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
     write_task(tmp_path / "work")
     settled(Path("colors.parquet"))
     return install(monkeypatch, tmp_path / "cache")
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
-    """Run `clipkstar` with these arguments in this process."""
-
-    def run(command: str, *more: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["clipkstar", *command.split(), *more])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int | None)
-        return Said(code=ended.value.code or 0, out=said.out, err=said.err)
-
-    yield run
-    logging.disable(logging.NOTSET)
 
 
 SWEEP = "sweep --model fake:small --pretrained epochs/epoch_*.pt --task colors.py --metric zero_shot"
