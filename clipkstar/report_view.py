@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from clipkstar.report.answer import answer
-from clipkstar.report.wording import p_value, with_interval
 from clipkstar.terminal import show_catalog
+from clipkstar.wording import p_value, with_interval
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from jinja2 import UndefinedError
 
-from clipkstar import reference
-from clipkstar.report import templating, wording
+from clipkstar import reference, wording
+from clipkstar.report import templating
 from clipkstar.report.leaderboard import leaderboard
 from clipkstar.report.page import MOST_SHOWN, write_page
 from clipkstar.report.page_figures import LONGEST_NAME, file_name

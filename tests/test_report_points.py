@@ -9,6 +9,7 @@ from hand_made_runs import SCORES, digest, hand_made, write_failure, write_run
 from polars.testing import assert_frame_equal
 from synthetic_store import make_store
 
+from clipkstar import stored_runs
 from clipkstar.errors import InputError
 from clipkstar.report.point_table import COLUMNS
 from clipkstar.report.points import Points, read_points
@@ -269,13 +270,14 @@ def test_a_task_a_checkpoint_and_a_run_within_a_store_will_do(tmp_path: Path) ->
 def test_the_order_in_which_files_are_found_makes_no_difference(tmp_path: Path, monkeypatch) -> None:
     store = make_store(tmp_path, n_models=5, n_stages=2, n_data_sets=2, n_perfect=2)
     expected = read_points([store.root])
-    from clipkstar.report import stored
 
-    found = stored._folders
+    found = stored_runs._folders
     for seed in range(3):
         shuffled = random.Random(seed)
         monkeypatch.setattr(
-            stored, "_folders", lambda *where, rng=shuffled: rng.sample(folders := list(found(*where)), len(folders))
+            stored_runs,
+            "_folders",
+            lambda *where, rng=shuffled: rng.sample(folders := list(found(*where)), len(folders)),
         )
         assert same(read_points([store.root]), expected)
 

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from synthetic_store import make_store
 
+from clipkstar.markdown import escaped
 from clipkstar.reference import COLUMNS, NUMBERS
 from clipkstar.report.answer import answer
-from clipkstar.report.markdown import escaped
 from clipkstar.report.page import PageContent
 from clipkstar.report.points import read_points
 from clipkstar.report.record import Pooled, Statistics, Verdict

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clipkstar.report.intervals import LEAST_CLUSTERS
 from clipkstar.report.record import JUDGEMENTS, PRIMARY
-from clipkstar.report.wording import counted, interval, number
+from clipkstar.wording import counted, interval, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipkstar import store
+from clipkstar import store, wording
 from clipkstar.discovery import METRICS, list_own
 from clipkstar.picture import PATTERN_COLORS, kstar_chart
-from clipkstar.report import charts, templating, wording
+from clipkstar.report import charts, templating
 from clipkstar.skewness import FEW_IMAGES
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from clipkstar.report.charts import INK, JUDGEMENT_COLORS, JUDGEMENT_SHAPES, LONGEST_LABEL, QUIET, ROOMY, styled
 from clipkstar.report.record import PRIMARY
-from clipkstar.report.wording import counted, with_interval
 from clipkstar.shown_names import visible
+from clipkstar.wording import counted, with_interval
 
 if TYPE_CHECKING:
     import polars as pl

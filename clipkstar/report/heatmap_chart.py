@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from clipkstar.report.charts import INK, LONGEST_LABEL, ROOMY, styled
-from clipkstar.report.wording import number
 from clipkstar.shown_names import visible
+from clipkstar.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,8 +13,8 @@ from clipkstar.report.latent import latent_scores
 from clipkstar.report.record import PRIMARY
 from clipkstar.report.scatter_chart import scatter_chart
 from clipkstar.report.templating import markup
-from clipkstar.report.wording import counted
 from clipkstar.store import safe_name
+from clipkstar.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polars._typing import PolarsDataType
 
     from clipkstar.report.replicates import Standing
-    from clipkstar.report.stored import StoredRun
+    from clipkstar.stored_runs import StoredRun
 
 Scores = Mapping[str, Sequence[float | None]]
 """Name of a column → its value for each run; None = undefined or not measured."""

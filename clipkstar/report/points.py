@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipkstar.errors import InputError
+from clipkstar.metric_versions import Outdated, newest_scores, version_notices
 from clipkstar.report.common_classes import PREFIXES, CommonMeans, common_means, need_tables, read_gammas
 from clipkstar.report.data_sets import Key, data_set_labels, key_of, split_notices
-from clipkstar.report.metric_versions import Outdated, newest_scores, version_notices
 from clipkstar.report.point_table import Member, point_table, score_columns
 from clipkstar.report.record import DataSet
 from clipkstar.report.replicate_notices import class_notices, lineage_notices, replicate_notices
 from clipkstar.report.replicates import merged_lineages, standings
-from clipkstar.report.stored import StoredRun, no_run_left, read_stored, shortened
+from clipkstar.stored_runs import StoredRun, no_run_left, read_stored, shortened
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from clipkstar.report.charts import ACCENT, QUIET, styled
 from clipkstar.report.latent import column
 from clipkstar.report.record import PRIMARY
-from clipkstar.report.wording import counted, with_interval
 from clipkstar.shown_names import visible
+from clipkstar.wording import counted, with_interval
 
 if TYPE_CHECKING:
     import polars as pl

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clipkstar.markdown import escaped, folded, listed, section, table
 from clipkstar.report.answer import answer, our_reading
-from clipkstar.report.markdown import escaped, folded, listed, section, table
 from clipkstar.report.record import PRIMARY
-from clipkstar.report.wording import counted, number, p_value, percent, with_interval
+from clipkstar.wording import counted, number, p_value, percent, with_interval
 
 if TYPE_CHECKING:
     import polars as pl

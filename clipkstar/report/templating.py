@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipkstar.report import wording
+from clipkstar import wording
 from clipkstar.shown_names import visible
 
 if TYPE_CHECKING:

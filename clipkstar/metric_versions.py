@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from clipkstar.discovery import METRICS, list_own
-from clipkstar.report.wording import counted
+from clipkstar.wording import counted
 
 if TYPE_CHECKING:
     from clipkstar.run import Run

@@ -1,4 +1,4 @@
-"""How numbers and names are written in the report."""
+"""How numbers and names are written for readers."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 import pytest
 from hand_made_runs import hand_made
 
-from clipkstar.report.metric_versions import Outdated, newest_scores, version_key, version_notices
+from clipkstar.metric_versions import Outdated, newest_scores, version_key, version_notices
 
 
 def test_runs_of_one_version_are_left_as_they_are() -> None:

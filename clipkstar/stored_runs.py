@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipkstar import store
 from clipkstar.errors import InputError
-from clipkstar.report.metric_versions import VersionKey, version_key
+from clipkstar.metric_versions import VersionKey, version_key
 from clipkstar.run import FailedRun, Run
 
 MOST_TOLD = 5
