@@ -41,6 +41,7 @@ def record(unit: Unit, metrics: Sequence[Metric], measured: Findings, seconds: S
             n_classes=len(rows.class_names),
             limit=rows.limit,
             fingerprint=rows.fingerprint,
+            images_digest=rows.images_digest,
         ),
         checkpoint=CheckpointRecord(
             family=work.checkpoint.family,

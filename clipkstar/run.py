@@ -36,6 +36,7 @@ class TaskRecord:
     dataset: hub repository, or builder and file name. revision: the resolved commit; None for local files.
     limit: size of the stratified sample asked for; None = all images. n_images: images evaluated.
     fingerprint: hex digest of images, labels, order, class names, prompts and limit.
+    images_digest: hex digest of row numbers and image bytes alone; "" in records made before it was kept.
     """
 
     name: str
@@ -46,6 +47,7 @@ class TaskRecord:
     n_classes: int
     limit: int | None
     fingerprint: str
+    images_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

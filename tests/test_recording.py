@@ -56,6 +56,7 @@ def test_the_record_says_what_was_evaluated_and_how(colors: Rows) -> None:
         "n_classes": 3,
         "limit": None,
         "fingerprint": colors.fingerprint,
+        "images_digest": colors.images_digest,
     }
     identity = {name: value for name, value in vars(FAMILY.identify(CHECKPOINT)).items() if name != "files"}
     assert vars(run.checkpoint) == {

@@ -90,7 +90,10 @@ def test_the_fields_are_those_of_the_contract() -> None:
         "schema": None,
         "run_id": None,
         "status": None,
-        "task": ["name", "dataset", "revision", "split", "n_images", "n_classes", "limit", "fingerprint"],
+        "task": [
+            *("name", "dataset", "revision", "split"),
+            *("n_images", "n_classes", "limit", "fingerprint", "images_digest"),
+        ],
         "checkpoint": [
             *("family", "model", "pretrained", "lineage"),
             *("weights_sha256", "config_sha256", "geometry", "activation"),
@@ -106,6 +109,12 @@ def test_the_fields_are_those_of_the_contract() -> None:
         ],
         "embeddings": ["images", "classes"],
     }
+
+
+def test_a_record_from_before_the_images_had_a_digest_of_their_own_is_read() -> None:
+    older = _loads(to_json(RUN))
+    del older["task"]["images_digest"]
+    assert from_json(json.dumps(older).encode(), where="run.json").task.images_digest == ""
 
 
 def test_a_field_of_a_newer_clipkstar_is_passed_over() -> None:
