@@ -39,6 +39,8 @@ ROWS = (
     "kstar_files wording markdown",
     "metric_versions",
     "stored_runs",
+    "regression.record",
+    "regression.evidence",
     "report.record report.resampling report.redistribution report.confusions report.choice",
     "report.projection report.common_classes report.data_sets report.files report.intervals report.sparkline",
     "report.stage_order",
@@ -73,7 +75,7 @@ ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules.
 
 
 FOLDERS = ("metrics", "encoders", "engines")
-PACKAGES = ("caching", "data", "report", "sweeps")
+PACKAGES = ("caching", "data", "regression", "report", "sweeps")
 
 
 def _name(path: Path, package: Path) -> str:
