@@ -1,5 +1,8 @@
 """What decides a run, and what decides the embeddings that runs share: any change of it is another name."""
 
+import gc
+import importlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,3 +156,42 @@ def test_a_space_that_a_family_does_not_have_is_refused(colors: Rows) -> None:
         "--space pre_projection was asked for, and encoders of the family 'fake' have no embeddings before a "
         "projection; leave it out."
     )
+
+
+def load_what_imports(work: Work, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Load an encoder whose family imports a module first; return an object of that module."""
+    (folder / "made_at_import.py").write_text("THINGS = [[]]\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "made_at_import", raising=False)
+
+    def load(*asked: Any) -> Any:
+        importlib.import_module("made_at_import")
+        return FAMILY.load(*asked)
+
+    load_encoder(replace(work, family=replace(FAMILY, load=load)), "cpu")
+    return list(sys.modules["made_at_import"].THINGS)
+
+
+def is_old(thing: object) -> bool:
+    return any(each is thing for each in gc.get_objects(generation=2))
+
+
+def test_what_loading_imports_is_old_for_the_collector_at_once_and_is_still_collected(
+    colors: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (thing,) = load_what_imports(unit(colors).work, tmp_path, monkeypatch)
+    assert is_old(thing)
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
+
+
+def test_what_somebody_froze_stays_frozen_when_a_model_loads(
+    colors: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = unit(colors).work
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        load_what_imports(work, tmp_path, monkeypatch)
+        assert gc.get_freeze_count() > frozen * 0.9  # a few of them are no longer needed
+    finally:
+        gc.unfreeze()
