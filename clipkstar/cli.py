@@ -42,6 +42,10 @@ EXIT_BAD_INPUT = 2
 EXIT_OWN_ERROR = 3
 EXIT_INTERRUPTED = 130
 
+SWITCH_SECONDS = 0.0003
+"""How long a thread may keep the interpreter from another. In Python's 5 ms, while packages are imported, a thread that
+decodes would wait longer for its next picture than it takes to decode it."""
+
 
 @app.command("eval")
 def run_eval(
@@ -306,6 +310,7 @@ def start() -> None:
 
     Python would take all imported modules apart first, which takes a second for those of torch and open_clip.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         main()
     except SystemExit as leaving:
