@@ -57,6 +57,12 @@ PUBLISHED = {
 LONG_COLUMNS = {"top1": "acc1", "top5": "acc5", "mean_class_recall": "mean_per_class_recall"}
 """Score → its column in CLIP_benchmark's table."""
 
+ZERO_SHOT = "zeroshot_classification"
+"""What CLIP_benchmark calls the task of ours; its tables may have others, such as retrieval."""
+
+OWN_WORDS = "en"
+"""Language that CLIP_benchmark writes where none is asked for."""
+
 BLANK_NAME = "CLEVR Distance was evaluated with one class name blank"
 LOST_NAME = "CLEVR Distance was evaluated with one class name missing"
 OTHER_PROMPTS = "SVHN was evaluated with other prompts"
@@ -92,10 +98,11 @@ def read_published(path: Path, main_scores: Mapping[str, str]) -> dict[Key, Publ
     """Read open_clip's results table, or CLIP_benchmark's of one row per result; the columns tell which it is.
 
     main_scores: task → the score that is published for it. Of CLIP_benchmark's three scores that one is taken; empty
-    cells, and data sets that are no task of ours, are left out. Raises InputError for a file that is neither table,
-    for a cell that is no share, and for two results of one model on one data set.
+    cells, data sets that are no task of ours, and what is in another language or no zero-shot classification are left
+    out. Raises InputError for a file that is neither table, for a cell that is no share, and for two results of one
+    model on one data set.
     """
-    table = _table(path)
+    table = read_table(path)
     columns = set(table.columns)
     if {"name", "pretrained"} <= columns and columns & {title for title, _ in PUBLISHED.values()}:
         found = _wide(path, table, main_scores)
@@ -114,7 +121,8 @@ def read_published(path: Path, main_scores: Mapping[str, str]) -> dict[Key, Publ
     return published
 
 
-def _table(path: Path) -> pl.DataFrame:
+def read_table(path: Path) -> pl.DataFrame:
+    """Return a CSV file as text, an empty cell as null; raises InputError where it is none."""
     import polars as pl
 
     if not path.is_file():
@@ -132,7 +140,7 @@ def _wide(path: Path, table: pl.DataFrame, main_scores: Mapping[str, str]) -> It
         model, pretrained = row["name"] or "", row["pretrained"] or ""
         for task in main_scores:
             title = PUBLISHED[task][0]
-            value = _share(row.get(title), f"'{path.name}' has for {model} {pretrained} in the column '{title}'")
+            value = share(row.get(title), f"'{path.name}' has for {model} {pretrained} in the column '{title}'")
             if value is not None:
                 fault = _wide_fault(task, model, pretrained, value)
                 yield (task, model, pretrained), Published(value=value, fault=fault)
@@ -152,16 +160,21 @@ def _long(path: Path, table: pl.DataFrame, main_scores: Mapping[str, str]) -> It
         model, pretrained, dataset = row["model"] or "", row["pretrained"] or "", row["dataset"] or ""
         task = tasks.get(dataset.rpartition("/")[2])
         column = None if task is None else LONG_COLUMNS.get(main_scores[task])
-        if task is None or column is None:
+        if task is None or column is None or not is_zero_shot(row) or (row.get("language") or OWN_WORDS) != OWN_WORDS:
             continue
-        value = _share(row[column], f"'{path.name}' has for {model} {pretrained} on {dataset} in the column '{column}'")
+        value = share(row[column], f"'{path.name}' has for {model} {pretrained} on {dataset} in the column '{column}'")
         if value is not None:
             fault = BLANK_NAME if task == "clevr_distance" else None
             yield (task, model, pretrained), Published(value=value, fault=fault)
 
 
-def _share(cell: str | None, where: str) -> float | None:
-    """Return the number in a cell, None for an empty one."""
+def is_zero_shot(row: Mapping[str, str | None]) -> bool:
+    """Whether a row of CLIP_benchmark's table is of zero-shot classification; older tables do not say and are."""
+    return (row.get("task") or ZERO_SHOT) == ZERO_SHOT
+
+
+def share(cell: str | None, where: str) -> float | None:
+    """Return the number in a cell, None for an empty one; raises InputError that begins with `where`."""
     if cell is None or not cell.strip():
         return None
     try:

@@ -11,6 +11,7 @@ from clipkstar.report.data_sets import Key, key_of
 from clipkstar.report.labels import model_labels, training_run_labels
 from clipkstar.report.latent import COMMON
 from clipkstar.report.replicates import training_run
+from clipkstar.score_columns import score_columns as columns_of_scores
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,21 +95,10 @@ def schema(scores: Iterable[str]) -> dict[str, PolarsDataType]:
 def score_columns(members: Sequence[Member]) -> tuple[dict[str, list[float | None]], list[str]]:
     """Return the columns of all scores, their intervals and the common means, by name, and what had to be left out."""
     runs = [member.stored.run for member in members]
-    taken = {*COLUMNS, *COMMON.values()}
-    with_interval = sorted({name for run in runs for name in run.intervals})
-    taken |= {f"{name}_{end}" for name in with_interval for end in ("low", "high")}
-    names = sorted({name for run in runs for name in run.scores})
-    columns: dict[str, list[float | None]] = {
-        name: [run.scores.get(name) for run in runs] for name in names if name not in taken
-    }
-    for name in with_interval:
-        for number, end in enumerate(("low", "high")):
-            limits = [run.intervals.get(name) for run in runs]
-            columns[f"{name}_{end}"] = [None if of is None else of[number] for of in limits]
+    columns, left_out = columns_of_scores(runs, {*COLUMNS, *COMMON.values()})
     for prefix in PREFIXES:
         columns[COMMON[f"{prefix}gamma_approx"]] = [member.common[prefix] for member in members]
     return columns, [
         f"the score '{name}' is left out: the report has a column of that name already; rename it in its metric."
-        for name in names
-        if name in taken
+        for name in left_out
     ]

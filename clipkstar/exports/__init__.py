@@ -1,0 +1,1 @@
+"""Results as other programs read them: model cards, CLIP_benchmark's table, CSV, parquet."""

@@ -1,0 +1,46 @@
+"""The file of an export: looked at before anything is read, written whole or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from clipkstar.errors import InputError
+from clipkstar.store import try_to_write
+
+
+def check_place(path: Path, kind: str, is_own: Callable[[Path], bool]) -> None:
+    """Raise InputError if an export cannot go there; nothing is created. is_own: whether a file is an earlier one."""
+    if ":/" in str(path):
+        raise InputError(f"'{path}' is an address; --out needs a file of this machine.")
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; --out needs a file.")
+    if path.exists() and not is_own(path):
+        raise InputError(f"the file '{path}' is no earlier export as {kind}; choose another or move it away.")
+    try:
+        try_to_write(path.parent)
+    except OSError as error:
+        raise InputError(f"the folder '{path.parent}' cannot be written; choose another with --out.") from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write or replace a file, which is never seen in part; raises InputError where the disk does not take it."""
+    unfinished = path.with_name(f".{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be written ({error.strerror}); choose another place with --out.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def begins_with(path: Path, opening: bytes) -> bool:
+    """Whether a file has these bytes first; what cannot be read has not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(opening)) == opening
+    except OSError:
+        return False
