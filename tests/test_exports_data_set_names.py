@@ -3,8 +3,8 @@
 import pytest
 from hand_made_runs import hand_made
 
+from clipkstar.data_sets import key_of
 from clipkstar.exports.data_set_names import data_set_names
-from clipkstar.report.data_sets import key_of
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clipkstar.report.data_sets import HASH_LENGTH, Key, key_of
+from clipkstar.data_sets import HASH_LENGTH, Key, key_of
 
 if TYPE_CHECKING:
     from clipkstar.run import Run

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from clipkstar.data_sets import Key, key_of
 from clipkstar.exports.data_set_names import data_set_names
 from clipkstar.exports.result import Result
 from clipkstar.metric_versions import Outdated, newest_scores, version_notices
-from clipkstar.report.data_sets import Key, key_of
 from clipkstar.report.labels import model_labels
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from clipkstar.report.data_sets import HASH_LENGTH, Key, key_of
+from clipkstar.data_sets import HASH_LENGTH, Key, key_of
 from clipkstar.report.replicates import TrainingRun
 
 if TYPE_CHECKING:

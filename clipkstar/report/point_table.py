@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clipkstar.data_sets import Key, key_of
 from clipkstar.report.common_classes import PREFIXES
-from clipkstar.report.data_sets import Key, key_of
 from clipkstar.report.labels import model_labels, training_run_labels
 from clipkstar.report.latent import COMMON
 from clipkstar.report.replicates import training_run

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipkstar.data_sets import Key, data_set_labels, key_of, split_notices
 from clipkstar.errors import InputError
 from clipkstar.metric_versions import Outdated, newest_scores, version_notices
 from clipkstar.report.common_classes import PREFIXES, CommonMeans, common_means, need_tables, read_gammas
-from clipkstar.report.data_sets import Key, data_set_labels, key_of, split_notices
 from clipkstar.report.point_table import Member, point_table, score_columns
 from clipkstar.report.record import DataSet
 from clipkstar.report.replicate_notices import class_notices, lineage_notices, replicate_notices

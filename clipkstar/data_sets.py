@@ -43,7 +43,9 @@ def data_set_labels(runs: Sequence[Run]) -> dict[Key, str]:
     for run in sorted(runs, key=lambda run: (key_of(run), run.protocol.templates, run.run_id)):
         examples.setdefault(key_of(run), run)
         sizes[key_of(run)] += 1
-    order = sorted(sizes, key=lambda key: (key.task, examples[key].task.limit is not None, -sizes[key], _unusual(key)))
+    order = sorted(
+        sizes, key=lambda key: (key.task, examples[key].task.limit is not None, -sizes[key], _unusual(examples[key]))
+    )
     plain: dict[str, Run] = {}
     for key in order:
         plain.setdefault(key.task, examples[key])
@@ -69,9 +71,10 @@ def split_notices(runs: Sequence[Run], labels: dict[Key, str]) -> list[str]:
     return notices
 
 
-def _unusual(key: Key) -> tuple[bool, bool, Key]:
+def _unusual(run: Run) -> tuple[bool, bool, bool, Key]:
     """Of data sets of equal size, the one that is evaluated as by default comes first."""
-    return key.precision != "fp32", key.space != "output", key
+    protocol = run.protocol
+    return protocol.prompt_set != "", protocol.precision != "fp32", protocol.space != "output", key_of(run)
 
 
 def _label(run: Run, plain: Run) -> str:

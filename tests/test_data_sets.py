@@ -4,7 +4,7 @@ from hand_made_runs import hand_made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipkstar.report.data_sets import data_set_labels, key_of, split_notices
+from clipkstar.data_sets import data_set_labels, key_of, split_notices
 from clipkstar.run import Run
 
 WHOLE = [hand_made("a"), hand_made("b"), hand_made("c")]
@@ -54,6 +54,8 @@ def test_the_largest_keeps_the_name_and_of_equally_large_ones_the_usual() -> Non
     half = [hand_made(model, precision="fp16") for model in "abcd"]
     assert list(data_set_labels([*half, *WHOLE]).values()) == ["digits", "digits (fp32)"]
     assert list(data_set_labels([*half[:3], *WHOLE]).values()) == ["digits", "digits (fp16)"]
+    plain = [hand_made(model, prompt_set="plain", fingerprint="0" * 64) for model in "abc"]
+    assert list(data_set_labels([*plain, *WHOLE]).values()) == ["digits", "digits (prompts plain)"]
 
 
 def test_tasks_come_by_name() -> None:
