@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
-    """Put � for characters that neither HTML nor SVG may hold (control characters, halves of surrogate pairs)."""
+    """Put � for characters that neither HTML nor SVG may hold (control characters, halves of surrogate pairs).
+
+    Nor what would turn the direction of the text after it.
+    """
     return _CONTROL.sub("\ufffd", text)
 
 
