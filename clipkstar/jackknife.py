@@ -47,7 +47,11 @@ def interval(
     defined = [value for value in replicates if value is not None]
     if estimate is None or not replicates or len(defined) < len(replicates):
         return None
-    n_groups = len(defined)
-    spread = np.sqrt((n_groups - 1) / n_groups * np.sum((np.array(defined) - np.mean(defined)) ** 2))
-    half_width = float(stdtrit(n_groups - 1, (1 + CONFIDENCE) / 2) * spread)
+    half_width = float(stdtrit(len(defined) - 1, (1 + CONFIDENCE) / 2)) * standard_error(np.array(defined))
     return max(low, estimate - half_width), min(high, estimate + half_width)
+
+
+def standard_error(replicates: NDArray[np.float64]) -> float:
+    """Standard error of an estimate; replicates: (n_groups,), its values without each group in turn."""
+    n_groups = len(replicates)
+    return float(np.sqrt((n_groups - 1) / n_groups * np.sum((replicates - np.mean(replicates)) ** 2)))

@@ -18,7 +18,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from clipkstar.jackknife import class_groups
-from clipkstar.metrics.kstar import jackknife, summarize
+from clipkstar.kstar_summary import jackknife, summarize, without_groups
 from clipkstar.neighbors import Engine, search_impostors
 from clipkstar.neighbors.rounding import multiplies_bfloat16
 from clipkstar.skewness import class_statistics
@@ -123,7 +123,9 @@ def share_of_statistics(n_images: int, n_classes: int) -> None:
         classes = class_statistics(found.kstar, labels, np.bincount(labels))
         summary = summarize(found.kstar, labels, classes)
         if intervals:
-            jackknife(found, labels, np.arange(n_images), groups, summary, classes)
+            everyone = np.arange(n_images)
+            replicates = without_groups(found, labels, asked=everyone, groups=groups, n_classes=len(classes.n_images))
+            jackknife(summary, classes, replicates)
 
     plain, all_of_it = (seconds(partial(statistics, intervals=intervals)) for intervals in (False, True))
     print(

@@ -19,7 +19,7 @@ import torch
 from scipy.stats import t
 
 from clipkstar.jackknife import CONFIDENCE, N_GROUPS, class_groups
-from clipkstar.metrics.kstar import INTERVAL_RANGES, jackknife, summarize
+from clipkstar.kstar_summary import INTERVAL_RANGES, jackknife, summarize, without_groups
 from clipkstar.neighbors import search_impostors
 from clipkstar.skewness import class_statistics
 
@@ -70,7 +70,9 @@ def scores_of(points: np.ndarray, labels: np.ndarray, *, intervals: bool) -> tup
     found = search_impostors(points, labels, groups=groups)["euclidean"]
     classes = class_statistics(found.kstar, labels, np.bincount(labels))
     summary = summarize(found.kstar, labels, classes)
-    limits, _ = jackknife(found, labels, np.arange(len(labels)), groups, summary, classes)
+    everyone = np.arange(len(labels))
+    replicates = without_groups(found, labels, asked=everyone, groups=groups, n_classes=len(classes.n_images))
+    limits, _ = jackknife(summary, classes, replicates)
     return summary, limits
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from clipkstar import store
 from clipkstar.checkpoint import Geometry
 from clipkstar.discovery import METRICS, list_own
-from clipkstar.metrics.kstar import class_table, summarize
+from clipkstar.kstar_summary import class_table, summarize
 from clipkstar.metrics.zero_shot import wilson
 from clipkstar.run import (
     CLASS_COLUMNS,
@@ -149,7 +149,7 @@ def _evaluation(plan: Plan, number: int, model: Model, rng: np.random.Generator)
         "n_images": np.full(task.n_classes, plan.per_class),
         "recall": recalls,
     }
-    classes = pl.DataFrame({name: columns[name] for name in CLASS_COLUMNS})
+    classes = pl.DataFrame({name: columns[name] for name in CLASS_COLUMNS if name in columns})
     run = _run(task, model.record, scores, wilson(correct))
     return Evaluation(run=run, images=pl.DataFrame(images), classes=classes)
 

@@ -259,8 +259,8 @@ def test_classes_without_a_sampled_image_are_null():
     assert found.classes["n_queries"].to_list() == [21, 13, 6, 0]
     assert found.classes["n_images"].to_list() == [200, 120, 60, 3]
     of_numbers = [name for name in found.classes.columns if name not in ("class", "name", "n_images", "n_queries")]
-    assert len(of_numbers) == 16
-    assert found.classes.select(of_numbers).row(3) == (None,) * 16
+    assert len(of_numbers) == 22
+    assert found.classes.select(of_numbers).row(3) == (None,) * 22
     assert None not in found.classes.select("kstar_mean", "gamma", "pattern", "nn1_accuracy").rows()[:3]
     assert found.scores["kstar_mean"] == pytest.approx(found.classes["kstar_mean"][:3].mean(), rel=1e-12)
     assert (found.scores["gamma_undefined"], found.scores["singleton_classes"]) == (0, 0)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import skew
 
 import clipkstar
-from clipkstar.jackknife import N_GROUPS, class_groups, interval
+from clipkstar.jackknife import N_GROUPS, class_groups, interval, standard_error
 from clipkstar.neighbors import search_impostors
 from clipkstar.stratified_sample import stratified_sample
 
@@ -48,6 +48,7 @@ def test_the_interval_is_the_t_interval_of_the_delete_group_jackknife():
     # variance. t of 0.975 with 3 degrees of freedom is 3.18245: half width 3.18245 · sqrt(3.75) = 6.16277.
     low, high = interval(10.0, [1.0, 2.0, 3.0, 4.0])
     assert (low, high) == pytest.approx((10 - 6.16277, 10 + 6.16277), abs=1e-4)
+    assert standard_error(np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx(3.75**0.5)
     assert interval(10.0, [1.0, 2.0, 3.0, 4.0], low=5.0, high=12.0) == (5.0, 12.0)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from clipkstar.embeddings import Embeddings
+from clipkstar.jackknife import N_GROUPS, class_groups
 from clipkstar.metrics.kstar import METRIC, metric_of
 from clipkstar.neighbors import Neighbors
 
@@ -72,6 +73,42 @@ def test_two_classes_on_a_line_by_hand():
             "clustered": 1,
         },
     )
+
+
+def test_the_values_without_each_group_are_those_of_the_images_that_remain():
+    random = np.random.default_rng(5)
+    labels = np.repeat([0, 1, 3, 4], [30, 12, 2, 1])
+    embeddings = held(random.normal(size=(45, 4)) + np.eye(5)[labels][:, :4], labels, ("a", "b", "nobody", "d", "e"))
+    found = measured(embeddings).classes
+    groups = class_groups(labels)
+    for prefix in ("", "cosine_"):
+        for name in ("gamma", "kstar_mean", "nn1_accuracy"):
+            column = found[f"{prefix}{name}_without"]
+            assert column.dtype == pl.Array(pl.Float32, N_GROUPS)
+            # Nobody is in the third class; the one image of the last and a γ of two images are never defined.
+            assert column.is_null().to_list() == [False, False, True, name == "gamma", True]
+            for group in range(N_GROUPS):
+                kept = groups != group
+                rest = held(embeddings.images[kept], labels[kept], embeddings.class_names)
+                expected = measured(rest, metric_of(("euclidean", "cosine"), intervals=False)).classes
+                assert column.arr.get(group).to_list() == [
+                    value if value is None else pytest.approx(value, rel=1e-6) for value in expected[f"{prefix}{name}"]
+                ]
+    # d has two images, in two groups: without either of them one is left, of which nothing is defined.
+    assert found["kstar_mean_without"].arr.to_list().list.count_matches(None)[3] == 2
+
+
+def test_without_groups_the_values_are_null_and_without_intervals_there_are_no_columns():
+    few = held([[0], [1], [3], [4.5], [6], [10]], [0, 0, 0, 1, 1, 1], ("a", "b"))
+    names = ["gamma_without", "kstar_mean_without", "nn1_accuracy_without"]
+    found = measured(few, metric_of(("euclidean",))).classes
+    assert found.columns[-3:] == names
+    assert [found[name].dtype for name in names] == [pl.Array(pl.Float32, N_GROUPS)] * 3
+    assert found.select(names).null_count().row(0) == (2, 2, 2)
+    assert not set(names) & set(measured(few, metric_of(("euclidean",), intervals=False)).classes.columns)
+    # Without the only image of b, which is in one of the groups, every image is of one class.
+    lone = held(np.arange(25.0)[:, None] ** 2, [0] * 24 + [1], ("a", "b"))
+    assert measured(lone, metric_of(("euclidean",))).classes.select(names).null_count().row(0) == (2, 2, 2)
 
 
 def test_both_distances_stand_side_by_side_under_their_own_names():

@@ -27,7 +27,7 @@ ROWS = (
     "neighbors.flat neighbors.settle neighbors.own_class",
     "neighbors.impostors neighbors.nearest",
     "neighbors permutation_null",
-    "metric run data.rows",
+    "metric run data.rows kstar_summary",
     "metrics.* encoders.*",
     "pixels discovery store environment reference_tables",
     "caching.pixel_cache sweeps.claims",

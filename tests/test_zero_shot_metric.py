@@ -5,6 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import ndtri, softmax
 from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
 
 from clipkstar.embeddings import Embeddings
@@ -227,6 +228,16 @@ def test_intervals_belong_to_top1_and_top5():
         "top1": zero_shot.wilson(ranks[:, 0] == embeddings.labels),
         "top5": zero_shot.wilson(in_top5),
     }
+
+
+def test_the_confidence_is_the_largest_probability_of_scipys_softmax():
+    logits = np.random.default_rng(0).normal(scale=30, size=(500, 100)).astype(np.float32)
+    expected = softmax(logits.astype(np.float64), axis=1).max(axis=1)
+    assert np.array_equal(zero_shot.confidence(logits, sigmoid=False), expected)
+
+
+def test_the_quantile_of_the_intervals_is_scipys():
+    assert float(ndtri(0.975)) == zero_shot.NORMAL_975
 
 
 def test_logits_without_class_embeddings_are_our_own_mistake():

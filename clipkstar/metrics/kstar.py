@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import inf
 from typing import TYPE_CHECKING
 
 from clipkstar.metric import Measured, Metric, Score
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
     from numpy.typing import NDArray
 
     from clipkstar.embeddings import Embeddings
-    from clipkstar.neighbors import Distance, Impostors, Neighbors
-    from clipkstar.skewness import ClassStatistics
+    from clipkstar.neighbors import Distance, Neighbors
 
 PREFIXES: dict[Distance, str] = {"euclidean": "", "cosine": "cosine_"}
 """Scores and columns of the primary distance carry no prefix."""
-
-INTERVAL_RANGES = {
-    "kstar_mean": (0.0, 1.0),
-    "nn1_accuracy": (0.0, 1.0),
-    "gamma_approx": (-inf, inf),
-    "gamma_true": (-inf, inf),
-}
-"""Scores that get an interval, and the range it is cut to."""
 
 
 def measure_kstar(
@@ -37,13 +25,15 @@ def measure_kstar(
 
     images: kstar, impostor_row (row number in the data set). classes: one row per class name, null where a class has
     no image, or one image only. intervals: of kstar_mean, nn1_accuracy, gamma_approx, gamma_true and each class's γ,
-    by the jackknife; with them come the permutation null and gamma_approx_n50.
+    by the jackknife; with them come the classes' values without each group of images, the permutation null and
+    gamma_approx_n50.
     Raises InputError as `neighbors.search_impostors`.
     """
     import numpy as np
     import polars as pl
 
     from clipkstar.jackknife import class_groups
+    from clipkstar.kstar_summary import class_table, jackknife, summarize, without_groups
     from clipkstar.skewness import class_statistics, mean_defined
 
     labels, asked = embeddings.labels, neighbors.asked
@@ -59,7 +49,8 @@ def measure_kstar(
         prefix = PREFIXES[distance]
         classes = class_statistics(found.kstar, labels[asked], sizes)
         summary = summarize(found.kstar, labels[asked], classes)
-        of_scores, of_classes = jackknife(found, labels, asked, groups, summary, classes)
+        replicates = without_groups(found, labels, asked=asked, groups=groups, n_classes=embeddings.n_classes)
+        of_scores, of_gammas = jackknife(summary, classes, replicates)
         if intervals:
             more, why = _beside(embeddings, neighbors, distance, summary["gamma_approx"])
             summary |= more | {"gamma_approx_n50": mean_defined([gamma_approx[distance] for gamma_approx in draws])}
@@ -67,7 +58,8 @@ def measure_kstar(
         images |= {f"{prefix}kstar": found.kstar, f"{prefix}impostor_row": embeddings.rows[found.positions]}
         scores |= {prefix + name: value for name, value in summary.items()}
         limits |= {prefix + name: value for name, value in of_scores.items()}
-        tables.append(class_table(classes, of_classes).select(pl.all().name.prefix(prefix)))
+        without = [of_classes for _, of_classes in replicates] if intervals else None
+        tables.append(class_table(classes, of_gammas, without).select(pl.all().name.prefix(prefix)))
     return Measured(
         scores=scores,
         intervals=limits,
@@ -75,44 +67,6 @@ def measure_kstar(
         classes=pl.concat(tables, how="horizontal"),
         notices=tuple(notices),
     )
-
-
-def jackknife(
-    found: Impostors,
-    labels: NDArray[np.int64],
-    asked: NDArray[np.int64],
-    groups: NDArray[np.int64] | None,
-    scores: Mapping[str, float | None],
-    classes: ClassStatistics,
-) -> tuple[dict[str, tuple[float, float]], list[tuple[float, float] | None]]:
-    """Return the intervals of the scores that have one, and of each class's γ (None where undefined).
-
-    labels, groups: of all images. asked: positions of the images whose k* was found. scores, classes: theirs.
-    """
-    import numpy as np
-
-    from clipkstar.jackknife import interval
-    from clipkstar.skewness import class_statistics, defined
-
-    n_classes = len(classes.n_images)
-    if groups is None or found.kstar_without is None:
-        return {}, [None] * n_classes
-    summaries, gammas = [], []
-    for group, kstar in enumerate(found.kstar_without):
-        others = labels[groups != group]
-        kept = groups[asked] != group
-        if (others == others[0]).all() or not kept.any():  # nothing is defined without this group
-            return {}, [None] * n_classes
-        of_kept = labels[asked[kept]]
-        without = class_statistics(kstar[kept], of_kept, np.bincount(others, minlength=n_classes))
-        summaries.append(summarize(kstar[kept], of_kept, without))
-        gammas.append(defined(without.gamma))
-    of_scores = {
-        name: interval(scores[name], [summary[name] for summary in summaries], low=low, high=high)
-        for name, (low, high) in INTERVAL_RANGES.items()
-    }
-    of_classes = [interval(*pair) for pair in zip(defined(classes.gamma), zip(*gammas, strict=True), strict=True)]
-    return {name: limits for name, limits in of_scores.items() if limits is not None}, of_classes
 
 
 def _beside(
@@ -153,57 +107,6 @@ def _draws(
             {distance: mean_defined(class_statistics(of.kstar, labels, sizes).gamma) for distance, of in found.items()}
         )
     return values
-
-
-def class_table(classes: ClassStatistics, gamma_intervals: Sequence[tuple[float, float] | None]) -> pl.DataFrame:
-    """One row per class, in label order.
-
-    kstar_mean, kstar_std (biased) of k*/n_c; gamma with its interval, gamma_anchored, pattern as in clipkstar.skewness;
-    nn1_accuracy, the share of images whose nearest neighbour has their label. Null for a class of one image or none.
-    """
-    import polars as pl
-
-    from clipkstar.skewness import defined, patterns
-
-    columns: dict[str, Sequence[float | str | None]] = {
-        "kstar_mean": defined(classes.mean),
-        "kstar_std": defined(classes.std),
-        "gamma": defined(classes.gamma),
-        "gamma_low": [limits and limits[0] for limits in gamma_intervals],
-        "gamma_high": [limits and limits[1] for limits in gamma_intervals],
-        "gamma_anchored": defined(classes.gamma_anchored),
-        "pattern": patterns(classes),
-        "nn1_accuracy": defined(classes.nn1_accuracy),
-    }
-    return pl.DataFrame(columns, schema={name: pl.String if name == "pattern" else pl.Float64 for name in columns})
-
-
-def summarize(kstar: NDArray[np.int64], labels: NDArray[np.int64], classes: ClassStatistics) -> dict[str, float | None]:
-    """Scores of one distance from k* of every image measured and of every class; see SCORES for what each one says.
-
-    kstar, labels: (n_measured,).
-    Γ and nn1_accuracy are over all images: the image of a one-image class counts there with k*/n_c = 1 and k* = 1.
-    """
-    import numpy as np
-
-    from clipkstar import skewness
-
-    sizes = classes.n_images
-    fractions = kstar / sizes[labels]
-    patterns = skewness.patterns(classes)
-    return {
-        "kstar_mean": skewness.mean_defined(classes.mean),
-        "nn1_accuracy": float((kstar > 1).mean()),
-        "gamma_approx": skewness.mean_defined(classes.gamma),
-        "gamma_true": skewness.skewness(fractions),
-        "gamma_approx_anchored": skewness.mean_defined(classes.gamma_anchored),
-        "gamma_true_anchored": skewness.skewness(np.append(fractions, (0.0, 1.0))),
-        "gamma_undefined": float(((sizes >= 2) & (classes.n_measured >= 1) & np.isnan(classes.gamma)).sum()),
-        "singleton_classes": float((sizes == 1).sum()),
-        "fractured": float(patterns.count("fractured")),
-        "overlapped": float(patterns.count("overlapped")),
-        "clustered": float(patterns.count("clustered")),
-    }
 
 
 def _notices(embeddings: Embeddings, neighbors: Neighbors, *, intervals: bool) -> list[str]:
@@ -270,7 +173,7 @@ def metric_of(distances: tuple[Distance, ...], *, intervals: bool = True) -> Met
     """Return the k* metric under the distances named, with or without intervals, null and gamma_approx_n50."""
     return Metric(
         name="kstar",
-        version="2",
+        version="3",
         summary="how the images of each class lie together: k*, γ, Γ′, patterns",
         scores=tuple(
             replace(
