@@ -4,7 +4,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clipkstar.api import KstarResult, evaluate, kstar
+    from clipkstar.api import KstarResult, kstar
+    from clipkstar.in_training import evaluate
 
 __all__ = ["KstarResult", "evaluate", "kstar"]
 
@@ -15,6 +16,6 @@ def __getattr__(name: str) -> object:
     """Import the public functions when they are first used, so that `import clipkstar` and the CLI start at once."""
     if name not in __all__:
         raise AttributeError(f"module 'clipkstar' has no attribute '{name}'")
-    from clipkstar import api
+    from clipkstar import api, in_training
 
-    return getattr(api, name)
+    return in_training.evaluate if name == "evaluate" else getattr(api, name)

@@ -1,26 +1,22 @@
-"""The Python functions behind `clipkstar.evaluate` and `clipkstar.kstar`."""
+"""The Python function behind `clipkstar.kstar` and the command of that name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from clipkstar.embeddings import Embeddings
 from clipkstar.errors import InputError
-from clipkstar.run import Evaluation
 
 if TYPE_CHECKING:
     import altair
     import numpy as np
     import polars as pl
-    import torch
     from numpy.typing import ArrayLike, NDArray
-    from PIL.Image import Image
 
     from clipkstar.encoder import Device
     from clipkstar.neighbors import Backend, Distance
-    from clipkstar.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +28,8 @@ class KstarResult:
     queries: number of images whose k* was found; None = all.
     images: one row per image whose k* was found: row, label, kstar, impostor_row and the cosine_ columns.
     classes: one row per class: class, name, n_images, (n_queries,) kstar_mean, kstar_std, gamma, gamma_low, gamma_high,
-        gamma_anchored, pattern, nn1_accuracy and the cosine_ columns.
+        gamma_anchored, pattern, nn1_accuracy and the cosine_ columns; with intervals also gamma_without,
+        kstar_mean_without, nn1_accuracy_without: the class's value without each of the 20 groups of the jackknife.
     notices: sentences for the reader, such as how many classes are too small for their γ to mean much.
     """
 
@@ -108,49 +105,6 @@ def kstar(
         classes=measured.classes,
         notices=measured.notices,
     )
-
-
-def evaluate(
-    *,
-    model: torch.nn.Module,
-    preprocess: Callable[[Image], torch.Tensor],
-    tokenizer: Callable[[list[str]], torch.Tensor] | None = None,
-    task: str | Task,
-    name: str = "model",
-    limit: int | None = None,
-    batch_size: int = 64,
-) -> Evaluation:
-    """Evaluate a model in memory on one task, with all metrics; nothing is written.
-
-    model: a module with encode_image and, for zero-shot, encode_text; it is left in the mode it came in.
-    preprocess: RGB picture → (3, height, width) tensor. tokenizer: prompts → token tensor; None = no zero-shot scores.
-    task: name, file, or a Task. limit: size of a class-stratified sample. Returns `.run.scores`, `.images`, `.classes`.
-    Raises InputError for an unknown task and for data that do not fit it.
-    """
-    from clipkstar.data.rows import open_rows
-    from clipkstar.encoder import Request
-    from clipkstar.encoders._in_memory import in_memory_family, precision_of
-    from clipkstar.runner import compute
-    from clipkstar.selection import select_metrics, select_tasks
-    from clipkstar.unit import Settings, Unit, Work
-
-    tasks = select_tasks([task], None) if isinstance(task, str) else [task]
-    if len(tasks) != 1:
-        raise InputError(f"'{task}' holds {len(tasks)} tasks; evaluate takes one.")
-    family = in_memory_family(model, preprocess, tokenizer)
-    checkpoint = family.resolve(Request(model=name))
-    parameter = next(model.parameters(), None)
-    device = "cpu" if parameter is None else parameter.device.type
-    settings = Settings(precision=precision_of(model), batch_size=batch_size)
-    work = Work(family=family, checkpoint=checkpoint, metrics=select_metrics(()), settings=settings)
-    unit = Unit(work=work, identity=family.identify(checkpoint), device=device, rows=open_rows(tasks[0], limit=limit))
-    evaluation = compute(
-        unit,
-        work.metrics,
-        lambda: family.load(checkpoint, device, work.settings.precision),
-        lambda _task, _done, _all: None,
-    )
-    return replace(evaluation, notices=unit.rows.notices + evaluation.notices)
 
 
 def _float_array(embeddings: ArrayLike) -> NDArray[np.floating]:

@@ -151,7 +151,7 @@ def batches(rows: Rows, prepare: Prepare, batch_size: int) -> Iterator[Pixels]:
             while waiting:
                 yield _stacked(waiting.popleft(), batch_size)
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=True, cancel_futures=True)  # whoever takes no more finds none at work
 
 
 def _step_back() -> None:

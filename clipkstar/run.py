@@ -23,8 +23,10 @@ IMAGE_COLUMNS = (
 CLASS_COLUMNS = (
     "class", "name", "n_images", "recall",
     "kstar_mean", "kstar_std", "gamma", "gamma_low", "gamma_high", "gamma_anchored", "pattern", "nn1_accuracy",
+    "gamma_without", "kstar_mean_without", "nn1_accuracy_without",
     "cosine_kstar_mean", "cosine_kstar_std", "cosine_gamma", "cosine_gamma_low", "cosine_gamma_high",
     "cosine_gamma_anchored", "cosine_pattern", "cosine_nn1_accuracy",
+    "cosine_gamma_without", "cosine_kstar_mean_without", "cosine_nn1_accuracy_without",
 )  # fmt: skip
 """Order of the columns of classes.parquet; columns of further metrics follow."""
 
@@ -162,6 +164,12 @@ class Evaluation:
     images: pl.DataFrame
     classes: pl.DataFrame
     notices: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Every defined score as "task/score" → number, for whatever a training logs to (wandb, TensorBoard, JSON)."""
+        scores = self.run.scores.items()
+        return {f"{self.run.task.name}/{name}": float(value) for name, value in scores if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

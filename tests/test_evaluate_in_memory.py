@@ -4,7 +4,8 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +14,18 @@ import open_clip
 import polars as pl
 import pytest
 import torch
+from PIL.Image import Image
 
 import clipkstar
-from clipkstar import cli
+from clipkstar import cli, opened_once, pixels
+from clipkstar.caching.pixel_cache import are_cached
+from clipkstar.encoder import Request
 from clipkstar.encoders import zoo
 from clipkstar.encoders._in_memory import InMemoryEncoder
+from clipkstar.encoders._kept_tokens import tokens_of
 from clipkstar.errors import InputError
 from clipkstar.run import Evaluation
+from clipkstar.selection import select_checkpoint
 
 FOLDER = f"local-dir:{zoo.FOLDER / 'tiny-p8' / 'final'}"
 LIMIT = 200
@@ -32,13 +38,22 @@ class Held:
         self.model, _, self.preprocess = open_clip.create_model_and_transforms(FOLDER)
         self.tokenizer = open_clip.get_tokenizer(FOLDER, bpe_path=str(zoo.FOLDER / "bpe.txt.gz"))
 
-    def evaluate(self, *, text: bool = True) -> Evaluation:
+    def evaluate(
+        self,
+        *,
+        text: bool = True,
+        preprocess: Callable[[Image], torch.Tensor] | None = None,
+        metrics: Sequence[str] = (),
+        intervals: bool = True,
+    ) -> Evaluation:
         return clipkstar.evaluate(
             model=self.model,
-            preprocess=self.preprocess,
+            preprocess=preprocess or self.preprocess,
             tokenizer=self.tokenizer if text else None,
             task="digits",
             limit=LIMIT,
+            metrics=metrics,
+            intervals=intervals,
         )
 
 
@@ -140,10 +155,152 @@ def test_the_mode_comes_back_when_the_model_fails() -> None:
     assert all(module.training for module in model.modules())
 
 
-def test_a_model_without_encode_image_is_one_sentence() -> None:
+def test_an_encoder_of_pictures_alone_may_be_a_plain_module() -> None:
+    torch.manual_seed(3)
+    model = Colours()
+    backbone = torch.nn.Sequential(model.norm, model.body)
+    found, expected = (
+        clipkstar.evaluate(model=made, preprocess=preprocess_colours, task="digits", limit=60)
+        for made in (backbone, model)
+    )
+    assert found.numbers == expected.numbers
+    assert found.run.scores["top1"] is None
+
+
+def test_a_model_that_answers_with_no_tensor_is_one_sentence() -> None:
+    class Answering(Colours):
+        def encode_image(self, image: torch.Tensor) -> torch.Tensor:
+            return {"image_embeds": super().encode_image(image)}  # type: ignore[return-value]
+
     with pytest.raises(InputError) as caught:
-        clipkstar.evaluate(model=torch.nn.Linear(3, 2), preprocess=preprocess_colours, task="digits")
-    assert str(caught.value) == "the model is a Linear without encode_image; clipkstar needs that method."
+        clipkstar.evaluate(model=Answering(), preprocess=preprocess_colours, task="digits", limit=20)
+    assert str(caught.value) == (
+        "the model answered pictures with a dict; clipkstar needs a tensor (n, dim), so give it the module or a "
+        "wrapper that returns one."
+    )
+
+
+@pytest.mark.parametrize("wrap", [torch.nn.DataParallel, torch.compile], ids=["DataParallel", "compile"])
+def test_what_torch_wraps_around_a_model_is_seen_through(wrap: Callable[[torch.nn.Module], torch.nn.Module]) -> None:
+    torch.manual_seed(3)
+    model = Colours().train()
+    wrapped = wrap(model)
+    expected = clipkstar.evaluate(model=model, preprocess=preprocess_colours, task="digits", limit=60)
+    found = clipkstar.evaluate(model=wrapped, preprocess=preprocess_colours, task="digits", limit=60)
+    assert found.numbers == expected.numbers
+    assert all(module.training for module in [*wrapped.modules(), *model.modules()])
+
+
+def test_only_the_metrics_named_are_computed(held: Held) -> None:
+    every = held.evaluate()
+    found = held.evaluate(metrics=["zero_shot", "kstar"])
+    assert list(found.run.metrics) == ["zero_shot", "kstar"]
+    assert found.run.scores == {name: every.run.scores[name] for name in found.run.scores}
+    assert {"top1", "gamma_approx", "cosine_gamma_approx"} < set(found.run.scores)
+    assert "knn20_accuracy" not in found.run.scores
+
+
+def test_without_intervals_the_other_scores_of_kstar_are_the_same(held: Held) -> None:
+    whole = held.evaluate(metrics=["kstar"])
+    quick = held.evaluate(metrics=["kstar"], intervals=False)
+    assert quick.run.scores == {name: whole.run.scores[name] for name in quick.run.scores}
+    missing = set(whole.run.scores) - set(quick.run.scores)
+    of_each = {"kstar_mean_null", "gamma_approx_null", "gamma_approx_null_sd", "gamma_approx_z", "gamma_approx_n50"}
+    assert missing == of_each | {f"cosine_{name}" for name in of_each}
+    assert quick.run.intervals == {}
+    assert quick.run.metrics == {"kstar": f"{whole.run.metrics['kstar']} without intervals"}
+
+
+def test_an_unknown_metric_is_one_sentence(held: Held) -> None:
+    with pytest.raises(InputError, match=r"^there is no metric 'kstars'; did you mean 'kstar'\?$"):
+        held.evaluate(metrics=["kstars"])
+
+
+def test_the_numbers_for_a_log_are_the_defined_scores_alone(held: Held) -> None:
+    found = held.evaluate(text=False, metrics=["zero_shot", "kstar"])
+    assert found.run.scores["top1"] is None
+    defined = {name: value for name, value in found.run.scores.items() if value is not None}
+    assert found.numbers == {f"digits/{name}": value for name, value in defined.items()}
+    assert {type(value) for value in found.numbers.values()} == {float}
+    assert json.loads(json.dumps(found.numbers)) == found.numbers
+
+
+def test_a_batch_size_below_1_is_one_sentence(held: Held) -> None:
+    with pytest.raises(InputError) as caught:
+        clipkstar.evaluate(model=held.model, preprocess=held.preprocess, task="digits", batch_size=0)
+    assert str(caught.value) == "evaluate got the batch_size 0; it needs at least 1."
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Counter[str]:
+    """How often a task is opened and a picture decoded from now on, with an empty cache."""
+    monkeypatch.setenv("CLIPKSTAR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(opened_once, "_kept", OrderedDict())
+    counts: Counter[str] = Counter()
+    for module, name in ((opened_once, "open_rows"), (pixels, "decode")):
+        work = getattr(module, name)
+
+        def counted(*given: object, name: str = name, work: Callable[..., object] = work, **more: object) -> object:
+            counts[name] += 1
+            return work(*given, **more)
+
+        monkeypatch.setattr(module, name, counted)
+    return counts
+
+
+def test_a_later_call_opens_and_decodes_nothing(held: Held, done: Counter[str]) -> None:
+    first = held.evaluate()
+    assert done == {"open_rows": 1, "decode": LIMIT}
+    second = held.evaluate()
+    assert done == {"open_rows": 1, "decode": LIMIT}
+    assert second.numbers == first.numbers
+    assert second.images.equals(first.images)
+    assert second.run.seconds.open == 0 < first.run.seconds.open
+
+
+def test_a_later_call_tokenizes_nothing(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = held.evaluate(metrics=["zero_shot"])
+    monkeypatch.setattr(open_clip.SimpleTokenizer, "encode", None)
+    assert held.evaluate(metrics=["zero_shot"]).numbers == first.numbers
+
+
+@pytest.mark.parametrize("reduction_mask", ["", "random"])
+def test_tokens_of_other_settings_or_of_chance_are_made_anew(reduction_mask: str) -> None:
+    tokenizer = open_clip.SimpleTokenizer(context_length=8, reduction_mask=reduction_mask)
+    texts = tuple(f"a long sentence about the number {number} and nothing else at all" for number in range(9))
+    first = tokens_of(tokenizer, texts)
+    assert torch.equal(tokens_of(tokenizer, texts), first) is not bool(reduction_mask)
+    assert tokens_of(lambda given: tokenizer(given)[:1], texts).shape == (1, 8)
+    tokenizer.context_length = 6
+    assert tokens_of(tokenizer, texts).shape == (9, 6)
+
+
+def test_pixels_are_those_that_the_command_line_keeps(held: Held, done: Counter[str]) -> None:
+    found = held.evaluate()
+    family, checkpoint = select_checkpoint(Request(model="tiny-p8", pretrained="final"))
+    geometry = family.identify(checkpoint).geometry
+    assert geometry is not None
+    assert found.run.checkpoint.geometry == geometry
+    assert are_cached(found.run.task.images_digest, geometry)
+
+
+def test_an_unknown_preprocessing_is_called_for_every_picture_and_gives_the_same_numbers(
+    held: Held, done: Counter[str]
+) -> None:
+    calls = []
+
+    def preprocess(image: Image) -> torch.Tensor:
+        calls.append(image.size)
+        return held.preprocess(image)
+
+    known = held.evaluate()
+    for n in (1, 2):
+        found = held.evaluate(preprocess=preprocess)
+        assert (len(calls), done["decode"]) == (n * LIMIT, (n + 1) * LIMIT)
+        assert found.run.checkpoint.geometry is None
+        assert found.numbers == known.numbers
+        assert found.images.equals(known.images)
+    assert done["open_rows"] == 1
 
 
 def test_a_model_without_parameters_is_evaluated() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipkstar.causes import first_line
-from clipkstar.checkpoint import Checkpoint, Identity
+from clipkstar.checkpoint import Checkpoint, Geometry, Identity
 from clipkstar.encoder import Family, Precision, Request
+from clipkstar.encoders._kept_tokens import tokens_of
+from clipkstar.encoders._normalization import Normalization
 from clipkstar.errors import InputError
-from clipkstar.full_float32 import full_float32
+from clipkstar.undisturbed import evaluation_mode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,13 +27,29 @@ TEXT_BATCH = 128
 
 
 @dataclass(frozen=True, kw_only=True)
+class PixelRecipe:
+    """What a known preprocessing function does: geometry on bytes, which can be kept, then normalisation."""
+
+    geometry: Geometry
+    normalization: Normalization
+
+
+@dataclass(frozen=True, kw_only=True)
 class InMemoryEncoder:
-    """A torch module with encode_image (and encode_text), with the caller's own preprocessing and tokenizer."""
+    """A torch module that encodes pictures (and prompts), with the caller's own preprocessing and tokenizer.
+
+    recipe: of the preprocessing, where it is known; None = it has to be called for each picture.
+    """
 
     model: torch.nn.Module
     transform: Callable[[Image], torch.Tensor]
     tokenize: Callable[[list[str]], torch.Tensor] | None
-    geometry: None = None
+    recipe: PixelRecipe | None = None
+
+    @property
+    def geometry(self) -> Geometry | None:
+        """That of the recipe."""
+        return None if self.recipe is None else self.recipe.geometry
 
     @property
     def has_text(self) -> bool:
@@ -76,13 +93,20 @@ class InMemoryEncoder:
             ) from error
 
     def encode_images(self, pixels: Pixels) -> NDArray[np.float32]:
-        """(n, 3, height, width) as preprocessed → (n, dim) float32."""
+        """(n, 3, height, width), uint8 where there is a recipe, else as preprocessed → (n, dim) float32.
+
+        A model without encode_image is called with the pictures, and what it returns is the embedding.
+        """
         import torch
 
         place = next(self.model.parameters(), torch.zeros(()))
-        with _evaluating(self.model):
-            images = torch.from_numpy(pixels).to(device=place.device, dtype=place.dtype)
-            return _to_numpy(self.model.encode_image(images))  # type: ignore[operator]
+        with evaluation_mode(self.model):
+            if self.recipe is None:
+                images = torch.from_numpy(pixels).to(device=place.device, dtype=place.dtype)
+            else:
+                images = self.recipe.normalization.apply(pixels, device=str(place.device), dtype=place.dtype)
+            encode = getattr(self.model, "encode_image", self.model)
+            return _to_numpy(encode(images), "pictures")
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n prompts) → (n, dim) float32."""
@@ -93,10 +117,10 @@ class InMemoryEncoder:
             raise TypeError("prompts need a tokenizer")
         device = next(self.model.parameters(), torch.zeros(())).device
         parts = []
-        with _evaluating(self.model):
+        with evaluation_mode(self.model):
             for start in range(0, len(texts), TEXT_BATCH):
-                tokens = self.tokenize(list(texts[start : start + TEXT_BATCH])).to(device)
-                parts.append(_to_numpy(self.model.encode_text(tokens)))  # type: ignore[operator]
+                tokens = tokens_of(self.tokenize, tuple(texts[start : start + TEXT_BATCH])).to(device)
+                parts.append(_to_numpy(self.model.encode_text(tokens), "prompts"))  # type: ignore[operator]
         return np.concatenate(parts)
 
 
@@ -104,20 +128,21 @@ def in_memory_family(
     model: torch.nn.Module,
     preprocess: Callable[[Image], torch.Tensor],
     tokenizer: Callable[[list[str]], torch.Tensor] | None,
+    *,
+    recipe: PixelRecipe | None = None,
 ) -> Family:
     """Return a family that knows this one model; it has no weights hash, so its work is never taken for finished."""
-    if not hasattr(model, "encode_image"):
-        raise InputError(f"the model is a {type(model).__name__} without encode_image; clipkstar needs that method.")
 
     def load(checkpoint: Checkpoint, device: str, precision: Precision) -> InMemoryEncoder:  # noqa: ARG001 - one for all
-        return InMemoryEncoder(model=model, transform=preprocess, tokenize=tokenizer)
+        return InMemoryEncoder(model=model, transform=preprocess, tokenize=tokenizer, recipe=recipe)
 
+    geometry = None if recipe is None else recipe.geometry
     return Family(
         name="memory",
         version="1",
         summary="a model that the caller holds in memory",
         resolve=_resolve,
-        identify=lambda _: Identity(weights_sha256=None, config_sha256="", geometry=None),
+        identify=lambda _: Identity(weights_sha256=None, config_sha256="", geometry=geometry),
         load=load,
         checkpoints=lambda: (),
     )
@@ -151,28 +176,14 @@ def _single(value: object, name: str) -> torch.Tensor:
     return tensor.reshape(())
 
 
-def _to_numpy(features: torch.Tensor) -> NDArray[np.float32]:
+def _to_numpy(features: object, encoded: str) -> NDArray[np.float32]:
+    """encoded: "pictures" or "prompts"; raises InputError where the model answered them with something else."""
     import numpy as np
     import torch
 
+    if not isinstance(features, torch.Tensor):
+        raise InputError(
+            f"the model answered {encoded} with a {type(features).__name__}; clipkstar needs a tensor (n, dim), so "
+            "give it the module or a wrapper that returns one."
+        )
     return np.asarray(features.detach().to(torch.float32).cpu())
-
-
-@contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients, autocast and TF32; afterwards all is as the caller had it."""
-    import torch
-
-    training = {module for module in model.modules() if module.training}
-    model.eval()
-    try:
-        with (
-            full_float32(),
-            torch.no_grad(),
-            torch.autocast("cuda", enabled=False),
-            torch.autocast("cpu", enabled=False),
-        ):
-            yield
-    finally:
-        for module in training:
-            module.training = True
