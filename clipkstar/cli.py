@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 from typer.exceptions import TyperException
 
-from clipkstar import cli_export, cli_report, cli_sweeps, options
+from clipkstar import cli_check, cli_export, cli_report, cli_sweeps, options
 from clipkstar.errors import InputError
 from clipkstar.notices import listening
 from clipkstar.terminal import progress_bar, say, say_all, show_catalog, show_kstar, show_runs, show_validations, tell
@@ -36,6 +36,8 @@ app.add_typer(cli_sweeps.cache_app, name="cache", help="Show or delete what can 
 app.command("sweep")(cli_sweeps.run_sweep)
 app.command("score")(cli_sweeps.run_score)
 app.command("report")(cli_report.run_report)
+app.command("check")(cli_check.run_check)
+app.add_typer(cli_check.baseline_app, name="baseline", help="Save a checkpoint's runs as one small file, or show one.")
 app.command("export")(cli_export.run_export)
 
 EXIT_FAILED_CHECK = 1
