@@ -8,7 +8,7 @@ PEERS_INSTALLED := $(PEERS)/.installed
 RUNS ?= runs
 REPORT ?= report
 
-.PHONY: demo test lint bench notebooks zoo data clean
+.PHONY: demo test lint gate baseline bench notebooks zoo data clean
 
 demo: $(INSTALLED)
 	@$(BIN)/clipkstar eval --model tiny-p8 --pretrained stage1 --suite bundled --runs $(RUNS)
@@ -27,11 +27,24 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Whether the code still finds in a bundled model what it found when tests/zoo_baseline.parquet was saved.
+gate: $(INSTALLED)
+	rm -rf build/gate
+	$(BIN)/clipkstar eval --model tiny-p8 --pretrained final --suite bundled --runs build/gate --force
+	$(BIN)/clipkstar check build/gate --baseline tests/zoo_baseline.parquet --junit build/gate.xml
+
+# Saves tests/zoo_baseline.parquet again, for changes that are meant to change the numbers.
+baseline: $(INSTALLED)
+	rm -rf build/gate
+	$(BIN)/clipkstar eval --model tiny-p8 --pretrained final --suite bundled --runs build/gate --force
+	$(BIN)/clipkstar baseline save build/gate --out tests/zoo_baseline.parquet
+
 bench: $(INSTALLED) $(PEERS_INSTALLED)
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_encoding
 	$(BIN)/python -m tests.bench_sweep
 	$(BIN)/python -m tests.bench_report
+	$(BIN)/python -m tests.bench_training
 
 # Executes notebooks/*.ipynb again and keeps their outputs.
 notebooks: $(INSTALLED)

@@ -34,8 +34,8 @@ def folder(tmp_path_factory):
     return place
 
 
-def test_readme_shows_a_task_file_a_metric_file_and_a_plan():
-    assert set(FILES) == {"my_digits.py", "mean_norm.py", "zoo.toml"}
+def test_readme_shows_a_task_file_a_metric_file_a_plan_and_a_policy():
+    assert set(FILES) == {"my_digits.py", "mean_norm.py", "zoo.toml", "gate.toml"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
