@@ -13,9 +13,9 @@ HOSTILE = (
     "<script>document.title='taken'</script>",
     "</script><img src=x onerror=\"document.title='taken'\">",
     "\"quoted\" 'name' & <b>bold</b> {{ 7 * 7 }}",
-    "名前・имя・اسم・😀\u202e",
+    "名前・имя・اسم・😀",
     "x" * 200,
-    "line\nbreak\x00\x07",
+    "line\nbreak\x00\x07\u202e",
     "https://example.org/",
 )
 
@@ -250,7 +250,7 @@ def test_names_with_markup_quotes_and_any_letters_are_text_everywhere(chromium, 
         page = watched.page
         assert page.title() == HOSTILE[0]
         assert set(HOSTILE[:5]) <= set(page.locator(".pick").all_text_contents())
-        assert "line�break��" in page.locator(".pick").all_text_contents()
+        assert "line�break���" in page.locator(".pick").all_text_contents()
         assert page.locator(".plot").count() == 5
         assert page.locator(".plot").first.locator("[data-m]").count() == len(names) + 3
         assert page.locator("img, b:not(.tally b, .reading b)").count() == 0
