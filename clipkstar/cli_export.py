@@ -27,7 +27,9 @@ def run_export(
     ] = "csv",
     out: Annotated[
         Path,
-        typer.Option(help="File to write, new or an earlier export; - is the terminal, which parquet cannot take."),
+        typer.Option(
+            help="File to write, new or an earlier export, or a model card; - is the terminal, not for parquet."
+        ),
     ] = Path("-"),
     model: Annotated[
         str | None, typer.Option(help="Only checkpoints of that name: a model, MODEL/PRETRAINED, or a pattern.")

@@ -161,6 +161,32 @@ def test_an_earlier_export_is_replaced_and_that_of_another_format_is_not(call: C
     assert Path("export").read_bytes() == content
 
 
+def test_of_a_model_card_that_somebody_wrote_the_results_alone_are_replaced(call: Call) -> None:
+    Path("README.md").write_text("---\nlicense: mit\ntags:\n- clip\n---\n\n# My model\n\nTwo weeks of prose.\n")
+    for model in ("vit-000", "vit-001"):
+        said = call("export", "runs", "--format", "model-index", "--model", model, "--out", "README.md")
+        assert (said.code, said.err) == (0, "clipkstar: written: README.md\n")
+    card = ModelCard.load("README.md")
+    assert (card.data.license, card.data.tags, card.data.model_name) == ("mit", ["clip"], "vit-001 final")
+    assert card.text == "\n# My model\n\nTwo weeks of prose.\n"
+    assert "vit-000" not in Path("README.md").read_text()
+
+
+def test_what_is_no_model_card_or_cannot_be_changed_in_part_is_left(call: Call) -> None:
+    for text, why in (
+        ("prose alone\n", "the file 'README.md' is no model card; choose another or move it away."),
+        (
+            "---\nmodel-index: [\n]\n---\nprose\n",
+            "the model-index of 'README.md' cannot be replaced without touching what stands around it; remove it "
+            "there, or choose another file.",
+        ),
+    ):
+        Path("README.md").write_text(text)
+        said = call("export", "runs", "--format", "model-index", "--model", "vit-000", "--out", "README.md")
+        assert (said.code, said.out, said.err) == (2, "", f"clipkstar: {why}\n")
+        assert Path("README.md").read_text() == text
+
+
 def test_a_disk_that_takes_no_more_leaves_the_earlier_export(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     call("export", "runs", "--out", "all.csv")
     before = Path("all.csv").read_bytes()

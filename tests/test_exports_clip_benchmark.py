@@ -275,3 +275,12 @@ def test_what_the_command_of_clip_benchmark_builds_is_read(tmp_path: Path) -> No
     assert found == [clip_benchmark_results(file)[0][0] for file in (files[1], files[0])]
     with table.open(newline="") as file:
         assert set(COLUMNS) <= set(csv.DictReader(file).fieldnames or ())
+
+
+def test_a_formula_in_any_of_its_cells_is_said_and_in_none_that_it_lacks() -> None:
+    run = hand_made(split="=split", scores={"top1": 0.5, "=score": 0.5})
+    assert as_long_csv(run_results([run])[0]).notices == ()
+    run = hand_made(prompt_set="@words", scores={"top1": 0.5})
+    assert as_long_csv(run_results([run])[0]).notices == (
+        "the name '@words' begins as a formula does, which a spreadsheet would compute; import the file there as text.",
+    )

@@ -48,6 +48,9 @@ def test_a_row_says_what_was_evaluated_and_how() -> None:
         "run_id": run.run_id,
         "source": "clipkstar",
         "seconds_total": 1.5,
+        "weights_sha256": run.checkpoint.weights_sha256,
+        "clipkstar": "0",
+        "metric_versions": "kstar 2; zero_shot 1",
     }
 
 
@@ -98,6 +101,7 @@ def test_scores_of_an_older_version_of_a_metric_do_not_compare_and_are_left_out(
     old = hand_made(scores={"top1": 0.5, "kstar_mean": 0.5}, metrics={"kstar": "1", "zero_shot": "1"})
     found, notices = run_results([old, hand_made("b")])
     assert (found[0].scores["top1"], "kstar_mean" in found[0].scores) == (0.5, False)
+    assert [one.metric_versions for one in found] == ["zero_shot 1", "kstar 2; zero_shot 1"]
     assert notices == [
         "1 run without the scores of 'kstar', measured by an older version of it than 2, which does not compare "
         "(digits: 1); 'clipkstar score RUNS --force' or the same sweep again measures them anew."
@@ -128,6 +132,21 @@ def test_a_name_that_a_spreadsheet_would_compute_is_written_as_it_is_and_said(na
     assert exported.notices == (
         f"the name {first!r} (and 1 more) begins as a formula does, which a spreadsheet would compute; import the file "
         "there as text.",
+    )
+
+
+@pytest.mark.parametrize(
+    "field", ["split", "revision", "prompt_set", "family", "name", "lineage", "dataset", "pretrained"]
+)
+def test_a_formula_is_said_wherever_it_stands(field: str) -> None:
+    run = hand_made("a", "=x") if field == "pretrained" else hand_made(**{field: "=x"})
+    (notice,) = as_csv(results(run)).notices
+    assert notice.startswith("the name '=x'")
+
+
+def test_a_score_that_is_named_as_a_formula_is_said() -> None:
+    assert as_csv(results(hand_made(scores={"=score": -0.5}))).notices == (
+        "the name '=score' begins as a formula does, which a spreadsheet would compute; import the file there as text.",
     )
 
 

@@ -63,7 +63,7 @@ ROWS = (
     "report.page",
     "report.summary",
     "report.making",
-    "exports.result exports.titles exports.files exports.data_set_names",
+    "exports.result exports.titles exports.files exports.data_set_names exports.front_matter",
     "exports.spreadsheets exports.run_results exports.clip_benchmark_results exports.model_index",
     "exports.clip_benchmark exports.wide_table exports.gathering",
     "exports.making",

@@ -48,7 +48,8 @@ def as_long_csv(results: Sequence[Result]) -> Exported:
     writer.writerows(rows)
     n_without = len(results) - len(shown)
     notices = [f"{counted(n_without, 'result')} without a zero-shot accuracy left out."] if n_without else []
-    return Exported(content=text.getvalue().encode(), notices=(*notices, *formula_notices(shown)))
+    names = (cell for row in rows for column, cell in row.items() if column != "model_fullname")  # the model, again
+    return Exported(content=text.getvalue().encode(), notices=(*notices, *formula_notices(names)))
 
 
 def is_own_long_csv(path: Path) -> bool:

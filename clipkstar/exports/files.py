@@ -10,14 +10,17 @@ from clipkstar.errors import InputError
 from clipkstar.store import try_to_write
 
 
-def check_place(path: Path, kind: str, is_own: Callable[[Path], bool]) -> None:
-    """Raise InputError if an export cannot go there; nothing is created. is_own: whether a file is an earlier one."""
+def check_place(path: Path, wanted: str, is_wanted: Callable[[Path], bool]) -> None:
+    """Raise InputError if an export cannot go there; nothing is created.
+
+    wanted: what a file that is there already must be, such as "earlier export as csv"; is_wanted: whether it is.
+    """
     if ":/" in str(path):
         raise InputError(f"'{path}' is an address; --out needs a file of this machine.")
     if path.is_dir():
         raise InputError(f"'{path}' is a folder; --out needs a file.")
-    if path.exists() and not is_own(path):
-        raise InputError(f"the file '{path}' is no earlier export as {kind}; choose another or move it away.")
+    if path.exists() and not is_wanted(path):
+        raise InputError(f"the file '{path}' is no {wanted}; choose another or move it away.")
     try:
         try_to_write(path.parent)
     except OSError as error:

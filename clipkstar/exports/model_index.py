@@ -1,30 +1,32 @@
 """Metadata of a Hugging Face model card: the results of one checkpoint under `model-index`, as front matter (YAML).
 
-Format: https://github.com/huggingface/hub-docs/blob/main/modelcard.md, written by huggingface_hub's own classes.
+Format: https://github.com/huggingface/hub-docs/blob/main/modelcard.md, made by huggingface_hub's own classes.
 `verified` is the hub's to set and stays out.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipkstar.errors import InputError
-from clipkstar.exports.files import begins_with
+from clipkstar.exports.front_matter import KEY, MARK, to_yaml
 from clipkstar.exports.result import Exported, Result
 from clipkstar.exports.titles import listed
 from clipkstar.shown_names import visible
+from clipkstar.task import BUILDERS
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-OPENING = "---\n# made by clipkstar export\n"
-"""First lines of a card, which also tell a file of ours from another."""
+ZERO_SHOT = ("zero-shot-image-classification", "Zero-Shot Image Classification")
 
-TASK_TYPE = "zero-shot-image-classification"
-"""The hub's name of the task."""
+FEATURES = ("image-feature-extraction", "Image Feature Extraction")
+
+ABOUT_EMBEDDINGS = ("nn1_accuracy", "kstar_mean", "gamma_approx")
+"""Scores that no prompt has a part in; type and name of their task are FEATURES, of the others ZERO_SHOT."""
 
 METRICS = {
     "top1": ("accuracy", "zero-shot top-1 accuracy"),
@@ -45,7 +47,7 @@ SOURCES = {"CLIP_benchmark": "https://github.com/LAION-AI/CLIP_benchmark"}
 
 def as_model_index(results: Sequence[Result]) -> Exported:
     """Return the card of one checkpoint; raises InputError for several, and where no score is defined."""
-    from huggingface_hub import ModelCardData
+    from huggingface_hub.repocard_data import eval_results_to_model_index
 
     checkpoints = {result.checkpoint for result in results}
     if len(checkpoints) > 1:
@@ -59,11 +61,10 @@ def as_model_index(results: Sequence[Result]) -> Exported:
             f"none of these results has a score that a model card shows; it needs one of {', '.join(METRICS)}."
         )
     name = visible(f"{results[0].model} {results[0].pretrained}".strip())
-    card = ModelCardData(model_name=name, eval_results=entries)
     shown = {entry.dataset_name for entry in entries}
     left_out = sorted({visible(result.data_set) for result in results} - shown)
     return Exported(
-        content=f"{OPENING}{card.to_yaml()}\n---\n".encode(),
+        content=f"---\n{to_yaml({KEY: eval_results_to_model_index(name, entries)})}---\n".encode(),
         notices=tuple(
             f"'{data_set}' is left out: no score that a model card shows is defined." for data_set in left_out
         ),
@@ -74,23 +75,23 @@ def eval_results(results: Sequence[Result]) -> list[EvalResult]:
     """Return one entry per result and defined score of METRICS.
 
     dataset_config: the name of the data set where it is not the task's, such as that of a sample, and where two are of
-    one repository, split and revision: by nothing else does the hub tell them apart, it would merge them. Else None.
+    one type, split and revision: by nothing else does the hub tell them apart, it would merge them. Else None.
     """
     from huggingface_hub import EvalResult
 
-    alike = Counter((result.dataset, result.split, result.revision) for result in results)
+    alike = Counter((_hub_id(result.dataset), result.split, result.revision) for result in results)
     return [
         EvalResult(
-            task_type=TASK_TYPE,
-            task_name="Zero-Shot Image Classification",
-            dataset_type=visible(result.dataset),
+            task_type=(FEATURES if score in ABOUT_EMBEDDINGS else ZERO_SHOT)[0],
+            task_name=(FEATURES if score in ABOUT_EMBEDDINGS else ZERO_SHOT)[1],
+            dataset_type=_hub_id(result.dataset),
             dataset_name=visible(result.data_set),
             dataset_config=visible(result.data_set)
-            if result.data_set != result.task or alike[result.dataset, result.split, result.revision] > 1
+            if result.data_set != result.task or alike[_hub_id(result.dataset), result.split, result.revision] > 1
             else None,
             dataset_split=None if result.split is None else visible(result.split),
             dataset_revision=result.revision,
-            dataset_args=_how(result) or None,
+            dataset_args=_how(result),
             metric_type=METRICS[score][0],
             metric_name=METRICS[score][1],
             metric_value=value,
@@ -104,15 +105,20 @@ def eval_results(results: Sequence[Result]) -> list[EvalResult]:
     ]
 
 
-def is_own_card(path: Path) -> bool:
-    """Whether a file begins as a card of ours does; what cannot be read does not."""
-    return begins_with(path, OPENING.encode())
+def _hub_id(dataset: str) -> str:
+    """Return the data set as the hub names one, `name` or `org/name`: a repository as it is, of files their builder."""
+    builder = dataset.partition(":")[0]
+    org, slash, name = (builder if builder in BUILDERS else dataset).partition("/")
+    return "/".join(re.sub(r"[^\w.-]+", "-", part, flags=re.ASCII) for part in ((org, name) if slash else (org,)))
 
 
 def _how(result: Result) -> dict[str, str | int]:
-    """Return what was evaluated and how, as far as it is known."""
+    """Return what was evaluated, how and with what, as far as it is known."""
     said = {
+        MARK: f"{result.source} {result.clipkstar or ''}".rstrip(),
+        "metric_versions": result.metric_versions,
         "task": visible(result.task),
+        "dataset": visible(result.dataset) if result.dataset != _hub_id(result.dataset) else None,
         "n_images": result.n_images,
         "n_classes": result.n_classes,
         "limit": result.limit,

@@ -16,6 +16,7 @@ class Result:
     source: who measured. data_set: the task and what is unlike the default, as in data_set_names; equal names are equal
         images, words, precision and space. checkpoint: a name that no other checkpoint of the export has.
     dataset: hub repository, builder and file name, or CLIP_benchmark's name. prompt_set: "" = the task's own words.
+    clipkstar: its version. metric_versions: of the metrics whose scores are here, such as "kstar 3; zero_shot 1".
     scores, intervals: as in Run.
     """
 
@@ -39,6 +40,9 @@ class Result:
     fingerprint: str | None = None
     run_id: str | None = None
     seconds_total: float | None = None
+    weights_sha256: str | None = None
+    clipkstar: str | None = None
+    metric_versions: str | None = None
     scores: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 

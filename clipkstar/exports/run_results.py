@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipkstar.data_sets import Key, key_of
@@ -31,7 +32,10 @@ def run_results(runs: Sequence[Run]) -> tuple[list[Result], list[str]]:
         current += kept
     names = data_set_names(current)
     checkpoints = model_labels(current, [True] * len(current))
-    results = [_result(run, names[key_of(run)], title) for run, title in zip(current, checkpoints, strict=True)]
+    results = [
+        replace(_result(run, names[key_of(run)], title), metric_versions=_versions(run, outdated[key_of(run)]))
+        for run, title in zip(current, checkpoints, strict=True)
+    ]
     results.sort(key=lambda result: (result.data_set, result.checkpoint, result.run_id))
     return results, version_notices({name: outdated[key] for key, name in sorted(names.items())})
 
@@ -58,6 +62,16 @@ def _result(run: Run, data_set: str, checkpoint: str) -> Result:
         fingerprint=run.task.fingerprint,
         run_id=run.run_id,
         seconds_total=run.seconds.total,
+        weights_sha256=run.checkpoint.weights_sha256,
+        clipkstar=run.environment.clipkstar,
         scores=run.scores,
         intervals=run.intervals,
+    )
+
+
+def _versions(run: Run, outdated: Sequence[Outdated]) -> str:
+    """Return the metrics of a run and their versions, by name, without those whose scores were left out."""
+    newest = {one.metric: one.newest for one in outdated}
+    return "; ".join(
+        f"{name} {version}" for name, version in sorted(run.metrics.items()) if newest.get(name, version) == version
     )

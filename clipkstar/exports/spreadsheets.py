@@ -1,25 +1,19 @@
-"""What a spreadsheet would make of names in a CSV file."""
+"""What a spreadsheet would make of the cells of a CSV file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from clipkstar.exports.result import Result
-
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that spreadsheets compute. Source: https://owasp.org/www-community/attacks/CSV_Injection."""
 
 
-def formula_notices(results: Iterable[Result]) -> list[str]:
-    """Say which names a spreadsheet would run. They are written as they are: programs look checkpoints up by them."""
-    names = sorted(
-        {
-            name
-            for result in results
-            for name in (result.data_set, result.model, result.pretrained, result.lineage, result.dataset)
-            if name and name.startswith(FORMULA)
-        }
-    )
+def formula_notices(cells: Iterable[object]) -> list[str]:
+    """Say which cells a spreadsheet would run. They are written as they are: programs look checkpoints up by them.
+
+    cells: of the whole file with its header; only text counts.
+    """
+    names = sorted({cell for cell in cells if isinstance(cell, str) and cell.startswith(FORMULA)})
     if not names:
         return []
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from clipkstar.exports.files import begins_with
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 COLUMNS = (
     "data_set", "task", "family", "model", "pretrained", "lineage", "precision", "space", "prompt_set", "limit",
     "n_images", "n_classes", "dataset", "split", "revision", "fingerprint", "run_id", "source", "seconds_total",
+    "weights_sha256", "clipkstar", "metric_versions",
 )  # fmt: skip
-"""Before the scores; fields of Result."""
+"""Before the scores; fields of Result, which says what they mean."""
 
 WHOLE_NUMBERS = ("limit", "n_images", "n_classes")
 
@@ -32,7 +34,8 @@ WHOLE_NUMBERS = ("limit", "n_images", "n_classes")
 def as_csv(results: Sequence[Result]) -> Exported:
     """Return the table as CSV (RFC 4180, UTF-8, a header, lines ending with a line feed). Names are written as is."""
     table, notices = wide_table(results)
-    return Exported(content=table.write_csv().encode(), notices=(*notices, *formula_notices(results)))
+    cells = chain(table.columns, *table.iter_rows())
+    return Exported(content=table.write_csv().encode(), notices=(*notices, *formula_notices(cells)))
 
 
 def as_parquet(results: Sequence[Result]) -> Exported:
