@@ -52,19 +52,22 @@ def evaluate(
 
     model: a module with encode_image and, for zero-shot, encode_text; one without encode_image is called with the
         pictures (n, 3, height, width), and what it returns (n, dim) is the embedding, so leave a classifier's head off.
-        DistributedDataParallel and torch.compile are seen through.
+        DistributedDataParallel, torch.compile and AveragedModel are seen through.
     preprocess: RGB picture → (3, height, width) tensor. Where it is open_clip's own evaluation transform (or the same
         steps by torchvision or timm), pixels are kept in clipkstar's cache as a sweep keeps them, and a later call
-        decodes nothing; any other function is called for every picture each time.
+        decodes nothing; any other function is called for every picture each time, on several threads at once.
     tokenizer: prompts → token tensor; None = no zero-shot scores.
     task: name, file, or a Task; opened once in a process. limit: size of a class-stratified sample.
     name: of the model in the record. metrics: names or files; () = all.
     intervals: False leaves the intervals, the permutation null and gamma_approx_n50 of k* out, which is faster.
     broadcast: under torch.distributed rank 0 computes, the others wait for its result and return the same, so every
-        rank has to call it; False = who calls computes, for loops that evaluate on one rank alone, as open_clip's does.
+        rank has to call it, rank 0 with a model; False = who calls computes, for loops that evaluate on one rank alone,
+        as open_clip's does.
     Returns `.run.scores`, `.images`, `.classes`, and `.numbers`, a flat dict for a log. Weights, gradients, buffers,
-    modes, random numbers, autocast and torch's settings are as before, also after an error.
-    Raises InputError for an unknown task or metric, data that do not fit the task, a model spread over processes.
+    modes, random numbers, autocast and torch's settings are as before, also after an error. Forward hooks run,
+    and plain attributes that a module sets on itself stay.
+    Raises InputError for an unknown task or metric, an argument of another kind, data that do not fit the task, a model
+    spread over processes.
     """
     from clipkstar.rank_zero import from_rank_zero
 
@@ -81,20 +84,20 @@ def evaluate(
     )
     if not broadcast:
         return _evaluate(asked)
-    return from_rank_zero(partial(_evaluate, asked), device=_device_of(model))
+    return from_rank_zero(partial(_evaluate, asked))
 
 
 def _evaluate(asked: _Asked) -> Evaluation:
     import torch
 
+    from clipkstar.encoders._in_memory import device_of
     from clipkstar.encoders._unwrapped import unwrapped
     from clipkstar.runner import compute
     from clipkstar.undisturbed import undisturbed
 
-    if asked.batch_size < 1:
-        raise InputError(f"evaluate got the batch_size {asked.batch_size}; it needs at least 1.")
+    _refuse_mistakes(asked)
     model = unwrapped(asked.model)
-    device = _device_of(model)
+    device = device_of(model)
     on_its_gpu = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     with undisturbed(model), on_its_gpu:
         unit = _unit(replace(asked, model=model))
@@ -108,9 +111,29 @@ def _evaluate(asked: _Asked) -> Evaluation:
         return replace(evaluation, notices=unit.rows.notices + evaluation.notices)
 
 
+def _refuse_mistakes(asked: _Asked) -> None:
+    import torch
+
+    from clipkstar.task import Task
+
+    if not isinstance(asked.model, torch.nn.Module):
+        raise InputError(f"evaluate got a {type(asked.model).__name__} as the model; it needs a torch.nn.Module.")
+    if not callable(asked.preprocess):
+        raise InputError(
+            f"evaluate got a {type(asked.preprocess).__name__} as the preprocess; it needs a function from a picture "
+            "to a tensor, as open_clip.create_model_and_transforms returns."
+        )
+    if not isinstance(asked.task, str | Task):
+        raise InputError(f"evaluate got a {type(asked.task).__name__} as the task; it needs one name, file or Task.")
+    if isinstance(asked.metrics, str):
+        raise InputError(f"evaluate got the metrics '{asked.metrics}'; it needs a list, such as ['{asked.metrics}'].")
+    if asked.batch_size < 1:
+        raise InputError(f"evaluate got the batch_size {asked.batch_size}; it needs at least 1.")
+
+
 def _unit(asked: _Asked) -> Unit:
     from clipkstar.encoder import Request
-    from clipkstar.encoders._in_memory import in_memory_family, precision_of
+    from clipkstar.encoders._in_memory import device_of, in_memory_family, precision_of
     from clipkstar.known_preprocess import known_preprocess
     from clipkstar.opened_once import open_once
     from clipkstar.selection import select_tasks
@@ -127,7 +150,7 @@ def _unit(asked: _Asked) -> Unit:
     return Unit(
         work=Work(family=family, checkpoint=checkpoint, metrics=metrics, settings=settings),
         identity=family.identify(checkpoint),
-        device=_device_of(asked.model).type,
+        device=device_of(asked.model).type,
         rows=rows,
     )
 
@@ -143,9 +166,3 @@ def _metrics(asked: _Asked) -> list[Metric]:
     quick = kstar.metric_of(("euclidean", "cosine"), intervals=False)
     quick = replace(quick, version=f"{quick.version} without intervals")
     return [quick if metric is kstar.METRIC else metric for metric in chosen]
-
-
-def _device_of(model: torch.nn.Module) -> torch.device:
-    import torch
-
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from clipkstar.caching.file_states import FileStates, file_states
 from clipkstar.data.openings import Asked, states_before
 from clipkstar.data.rows import Rows, open_rows
 from clipkstar.data.words import PromptChoice
@@ -18,26 +20,50 @@ if TYPE_CHECKING:
 MOST_KEPT = 8
 """Opened tasks; a training looks at few of them, and images on the disk take no memory."""
 
-_kept: OrderedDict[tuple[str, int | None, str], Rows] = OrderedDict()
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """An opened task; named: digest of the state of the image files that its rows name."""
+
+    rows: Rows
+    named: str
+
+
+_kept: OrderedDict[tuple[str, int | None, str], _Kept] = OrderedDict()
 """By task, limit and the state of the task's files on this machine; what was used last stands last."""
 
 
 def open_once(task: Task, *, limit: int | None) -> Rows:
     """Open a task as `open_rows` does, or return what this process opened before, with 0 `seconds`.
 
-    A local data set whose files changed is opened again; one of the hub stays at the commit that it was opened at.
+    A local data set whose files changed, or those of the images that its rows name, is opened again; one of the hub
+    stays at the commit that it was opened at.
     """
     states = states_before(Asked(task=task, limit=limit, revision=None, prompts=PromptChoice(), stream=False))
     key = (repr(task), limit, "" if states is None else states.digest)
-    if key in _kept:
-        _kept.move_to_end(key)
-        return replace(_kept[key], seconds=0.0)
+    kept = _kept.pop(key, None)
+    if kept is not None:
+        named = _named(kept.rows)
+        if named is not None and named.digest == kept.named:
+            _kept[key] = kept
+            return replace(kept.rows, seconds=0.0)
+    started = time.time()
     with _progress_bars():
         rows = open_rows(task, limit=limit)
-    _kept[key] = rows
+    named = _named(rows)
+    if named is not None and named.settled_before(started):  # else it may have changed while it was read
+        _kept[key] = _Kept(rows=rows, named=named.digest)
     if len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
     return rows
+
+
+def _named(rows: Rows) -> FileStates | None:
+    """Ask about the image files that the rows name; None where one is not there, which the reader will say."""
+    try:
+        return file_states(rows._source.named_files)
+    except OSError:
+        return None
 
 
 @contextmanager

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from clipkstar.causes import first_line
 from clipkstar.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
+    from torch.distributed import ProcessGroup
 
 Answer = TypeVar("Answer")
+
+LONGEST = timedelta(days=1)
+"""How long ranks wait for rank 0; the training's own groups often give up after 10 minutes, which NCCL does."""
+
+_groups: WeakKeyDictionary[ProcessGroup, ProcessGroup] = WeakKeyDictionary()
+"""For this module alone, by the group of all ranks that was there when it was made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,41 +34,59 @@ class _Told(Generic[Answer]):
     is_input: bool = False
 
 
-def from_rank_zero(work: Callable[[], Answer], *, device: torch.device) -> Answer:
+def from_rank_zero(work: Callable[[], Answer]) -> Answer:
     """Do the work on rank 0 of torch.distributed and return its answer on every rank; without ranks, just do it.
 
-    All ranks have to call it. device: where this process keeps its model, which is what NCCL sends from. What rank 0
-    raises is raised on all: an InputError as it is, anything else as a RuntimeError that says what rank 0 met.
+    All ranks have to call it. They wait up to LONGEST, over gloo, so that nothing waits on a device. What rank 0 raises
+    is raised on all: an InputError as it is, anything else as a RuntimeError that says what rank 0 met, such as an
+    answer that cannot be sent.
     """
     from torch import distributed
 
     if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
         return work()
-    via = device if "nccl" in distributed.get_backend() else None
+    group = _own_group()
     if distributed.get_rank() == 0:
-        return _share(work, via)
+        return _share(work, group)
     received: list[_Told[Answer]] = [_Told()]
-    distributed.broadcast_object_list(received, src=0, device=via)
+    distributed.broadcast_object_list(received, src=0, group=group)
     told = received[0]
     if told.failure:
         raise InputError(told.failure) if told.is_input else RuntimeError(told.failure)
     return told.answer  # type: ignore[return-value]
 
 
-def _share(work: Callable[[], Answer], via: torch.device | None) -> Answer:
-    """Do the work and tell the others, whatever comes of it: they wait."""
+def _own_group() -> ProcessGroup:
+    """Make a group of all ranks, once for each time that torch.distributed is initialized; all have to call it."""
     from torch import distributed
 
+    everyone: ProcessGroup = distributed.group.WORLD  # type: ignore[assignment]
+    if everyone not in _groups:
+        _groups[everyone] = distributed.new_group(backend="gloo", timeout=LONGEST)  # type: ignore[assignment]
+    return _groups[everyone]
+
+
+def _share(work: Callable[[], Answer], group: ProcessGroup) -> Answer:
+    """Do the work and tell the others, whatever comes of it: they wait."""
     try:
         answer = work()
-    except InputError as error:
-        distributed.broadcast_object_list([_Told[Answer](failure=str(error), is_input=True)], src=0, device=via)
-        raise
+        pickle.dumps(answer)  # what cannot be sent fails here, where it can still be told
     except BaseException as error:
-        failure = (
-            f"clipkstar.evaluate failed on rank 0 ({type(error).__name__}: {first_line(error)}); see its traceback."
-        )
-        distributed.broadcast_object_list([_Told[Answer](failure=failure)], src=0, device=via)
+        with suppress(Exception):  # where the others are gone, what happened first is what helps
+            _tell(_failed(error), group)
         raise
-    distributed.broadcast_object_list([_Told(answer=answer)], src=0, device=via)
+    _tell(_Told(answer=answer), group)
     return answer
+
+
+def _failed(error: BaseException) -> _Told[Answer]:
+    if isinstance(error, InputError):
+        return _Told(failure=str(error), is_input=True)
+    met = f"{type(error).__name__}: {first_line(error)}"
+    return _Told(failure=f"clipkstar.evaluate failed on rank 0 ({met}); see its traceback.")
+
+
+def _tell(told: _Told[Answer], group: ProcessGroup) -> None:
+    from torch import distributed
+
+    distributed.broadcast_object_list([told], src=0, group=group)

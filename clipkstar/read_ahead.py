@@ -16,7 +16,7 @@ AHEAD_BYTES = 128 * 2**20
 """Pixels that may wait: 890 pictures of 224 x 224, what two cores decode while a model is imported and loaded."""
 
 STOP_SECONDS = 5.0
-"""How long the end waits for a batch that is being made; one that waits for another process may take longer."""
+"""How long Ctrl-C waits for a batch that is being made; one that waits for another process may take longer."""
 
 
 @dataclass(kw_only=True)
@@ -35,18 +35,22 @@ class _Shelf:
 def read_ahead(batches: Iterator[Pixels]) -> Iterator[Iterator[Pixels]]:
     """Make batches from now on, in their order; the block gets them as they come. Errors are raised at their place.
 
-    At its end, however it ends, nothing more is made, and the iterator is closed.
+    At its end, also after an error, nothing more is made and the iterator is closed: a preprocessing that still ran
+    would draw from random numbers that others use by then. Only an interrupt leaves after STOP_SECONDS.
     """
-    shelf = _Shelf()
+    shelf, patience = _Shelf(), None
     thread = Thread(target=_fill, args=(shelf, batches), daemon=True)
     thread.start()
     try:
         yield _taken(shelf)
+    except BaseException as error:
+        patience = None if isinstance(error, Exception) else STOP_SECONDS
+        raise
     finally:
         with shelf.changed:
             shelf.is_abandoned = True
             shelf.changed.notify_all()
-        thread.join(STOP_SECONDS)
+        thread.join(patience)
 
 
 def _fill(shelf: _Shelf, batches: Iterator[Pixels]) -> None:

@@ -55,22 +55,20 @@ def plain_numbers(model: torch.nn.Module) -> Iterator[None]:
 
 @contextmanager
 def undisturbed(model: torch.nn.Module) -> Iterator[None]:
-    """Within it the model is in `evaluation_mode`; put back, also after an error, what code within it may move.
+    """Within it the model is in `evaluation_mode` and torch's default type is float32.
 
-    That is the state of every random number generator (Python's, numpy's, torch's on the CPU and on devices in use),
-    the model's buffers, torch's default type and number of threads, and whether garbage is collected.
+    Put back, also after an error, is what code within it may move: the state of every random number generator
+    (Python's, numpy's, torch's on the CPU and on devices in use), the model's buffers (new ones go), torch's default
+    type and number of threads, and whether garbage is collected. Plain attributes of modules are not.
     """
-    undo = [*_random_states(), *_buffers(model)]
-    settings = _settings()
-    try:
+    import torch
+
+    with ExitStack() as stack:  # where one cannot be put back, the others still are
+        for undo in [*_settings(), *_buffers(model), *_random_states()]:
+            stack.callback(undo)
         with evaluation_mode(model):
+            torch.set_default_dtype(torch.float32)
             yield
-    finally:
-        for put_back in undo:
-            put_back()
-        for is_changed, put_back in settings:
-            if is_changed():
-                put_back()
 
 
 def _random_states() -> list[Undo]:
@@ -93,33 +91,53 @@ def _random_states() -> list[Undo]:
 
 def _buffers(model: torch.nn.Module) -> list[Undo]:
     """Statistics are not updated in evaluation mode, but a module may keep something else there."""
-
-    def put_back(module: torch.nn.Module, name: str, buffer: torch.Tensor, content: torch.Tensor) -> None:
-        import torch
-
-        module._buffers[name] = buffer
-        if not torch.equal(buffer, content):  # a copy of what is equal would still invalidate a pending backward pass
-            with torch.no_grad():
-                buffer.copy_(content)
-
-    return [
-        partial(put_back, module, name, buffer, buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+    undo: list[Undo] = []
+    for module in model.modules():
+        names, unsaved = dict(module._buffers.items()), set(module._non_persistent_buffers_set)
+        undo += [partial(_put_back, buffer, buffer.detach().clone()) for buffer in names.values() if buffer is not None]
+        undo.append(partial(_put_names_back, module, names, unsaved))
+    return undo
 
 
-def _settings() -> list[tuple[Callable[[], bool], Undo]]:
-    """Settings of the process, each with whether it was changed and what puts it back.
-
-    One that is as it was is not set again: to set the number of threads has side effects of its own.
-    """
+def _put_back(buffer: torch.Tensor, content: torch.Tensor) -> None:
     import torch
+
+    if _same(buffer, content):  # a copy of what is the same would still invalidate a pending backward pass
+        return
+    with torch.no_grad():
+        if buffer.shape != content.shape:
+            buffer.resize_(content.shape)
+        buffer.copy_(content)
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors hold the same numbers, NaN the same as NaN."""
+    import torch
+
+    if one.shape != other.shape or torch.equal(one, other):
+        return one.shape == other.shape
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def _put_names_back(module: torch.nn.Module, names: dict[str, torch.Tensor | None], unsaved: set[str]) -> None:
+    for name in [name for name in module._buffers.keys() if name not in names]:  # noqa: SIM118 - TorchScript's is no dict
+        del module._buffers[name]
+    for name, buffer in names.items():
+        module._buffers[name] = buffer
+    module._non_persistent_buffers_set = unsaved
+
+
+def _settings() -> list[Undo]:
+    """Settings of the process; one that is as it was is not set again, as that has side effects for the threads."""
+    import torch
+
+    def put_back(read: Callable[[], object], before: object, undo: Undo) -> None:
+        if read() != before:
+            undo()
 
     dtype, threads, collects = torch.get_default_dtype(), torch.get_num_threads(), gc.isenabled()
     return [
-        (lambda: torch.get_default_dtype() != dtype, partial(torch.set_default_dtype, dtype)),
-        (lambda: torch.get_num_threads() != threads, partial(torch.set_num_threads, threads)),
-        (lambda: gc.isenabled() != collects, gc.enable if collects else gc.disable),
+        partial(put_back, torch.get_default_dtype, dtype, partial(torch.set_default_dtype, dtype)),
+        partial(put_back, torch.get_num_threads, threads, partial(torch.set_num_threads, threads)),
+        partial(put_back, gc.isenabled, collects, gc.enable if collects else gc.disable),
     ]

@@ -11,6 +11,8 @@ import pytest
 PROCESS = """
 import json
 import sys
+import time
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from torch import distributed
 from torch.distributed.fsdp import fully_shard
 
 import clipkstar
+from clipkstar.rank_zero import from_rank_zero
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
@@ -25,17 +28,18 @@ ran = []
 
 
 class Model(torch.nn.Module):
-    def __init__(self, seed=0, broken=False):
+    def __init__(self, seed=0, broken=False, seconds=0):
         super().__init__()
         torch.manual_seed(seed)
         self.body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(48, 5))
-        self.broken = broken
+        self.broken, self.seconds = broken, seconds
 
     def forward(self, image):
         return self.encode_image(image)
 
     def encode_image(self, image):
         ran.append(len(image))
+        time.sleep(self.seconds)
         if self.broken:
             raise MemoryError("no memory for the pictures")
         return self.body(image)
@@ -55,7 +59,26 @@ def evaluated(model, **given):
     return [found.numbers, found.images["kstar"].to_list(), found.run.run_id]
 
 
+def shared(work):
+    try:
+        return from_rank_zero(work)
+    except Exception as error:
+        return [type(error).__name__, str(error)]
+
+
+def interrupted_tell():
+    # what rank 0 raises where the others can no longer be told
+    tell, distributed.broadcast_object_list = distributed.broadcast_object_list, None
+    try:
+        return shared(lambda: 1 // 0)
+    finally:
+        distributed.broadcast_object_list = tell
+
+
 told = {
+    "a model on rank 0 alone": evaluated(Model() if rank == 0 else None),
+    "unsendable": shared(lambda: (work for work in ())),
+    "untellable": interrupted_tell() if rank == 0 else None,
     "of each rank its own": evaluated(Model(seed=rank)),
     "wrapped": evaluated(torch.nn.parallel.DistributedDataParallel(Model(seed=rank))),
     "unknown task": evaluated(Model(), task="digts"),
@@ -69,6 +92,13 @@ told = {
 total = torch.tensor(float(rank + 1))
 distributed.all_reduce(total)
 told["reduced"] = float(total)
+distributed.destroy_process_group()
+
+SECONDS = 6
+distributed.init_process_group(
+    "gloo", init_method=f"file://{folder}/again", rank=rank, world_size=2, timeout=timedelta(seconds=SECONDS)
+)
+told["slow"] = evaluated(Model(seconds=SECONDS + 3))
 print(json.dumps(told))
 distributed.destroy_process_group()
 """
@@ -146,3 +176,25 @@ def test_rank_1_neither_opens_the_task_nor_runs_the_model(told: list[dict[str, o
 def test_afterwards_the_ranks_still_work_together_and_draw_the_same(told: list[dict[str, object]]) -> None:
     assert told[0]["reduced"] == told[1]["reduced"] == 3.0
     assert told[0]["draws"] == told[1]["draws"]
+
+
+def test_a_rank_that_computes_nothing_needs_no_model(told: list[dict[str, object]]) -> None:
+    assert told[0]["a model on rank 0 alone"] == told[1]["a model on rank 0 alone"]
+    assert told[0]["a model on rank 0 alone"][0]["digits/kstar_mean"] > 0  # type: ignore[index]
+
+
+def test_an_answer_that_cannot_be_sent_fails_on_both(told: list[dict[str, object]]) -> None:
+    assert told[0]["unsendable"] == ["TypeError", "cannot pickle 'generator' object"]
+    assert told[1]["unsendable"] == [
+        "RuntimeError",
+        "clipkstar.evaluate failed on rank 0 (TypeError: cannot pickle 'generator' object); see its traceback.",
+    ]
+
+
+def test_rank_0_raises_what_it_met_also_where_the_others_cannot_be_told(told: list[dict[str, object]]) -> None:
+    assert told[0]["untellable"] == ["ZeroDivisionError", "integer division or modulo by zero"]
+
+
+def test_ranks_wait_for_longer_than_their_training_lets_them(told: list[dict[str, object]]) -> None:
+    assert told[0]["slow"] == told[1]["slow"]
+    assert told[0]["slow"][:2] == told[0]["a model on rank 0 alone"][:2]  # type: ignore[index]

@@ -264,6 +264,13 @@ def test_a_later_call_tokenizes_nothing(held: Held, monkeypatch: pytest.MonkeyPa
     assert held.evaluate(metrics=["zero_shot"]).numbers == first.numbers
 
 
+def test_what_a_model_writes_into_tokens_stays_with_the_model(held: Held) -> None:
+    texts = ("a drawing of the number 7.",)
+    first = tokens_of(held.tokenizer, texts).tolist()
+    tokens_of(held.tokenizer, texts).zero_()
+    assert tokens_of(held.tokenizer, texts).tolist() == first
+
+
 @pytest.mark.parametrize("reduction_mask", ["", "random"])
 def test_tokens_of_other_settings_or_of_chance_are_made_anew(reduction_mask: str) -> None:
     tokenizer = open_clip.SimpleTokenizer(context_length=8, reduction_mask=reduction_mask)
@@ -400,6 +407,61 @@ def test_the_record_says_in_which_precision_the_model_is(dtype: torch.dtype, pre
     assert 0 <= (found.run.scores["nn1_accuracy"] or 0) <= 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "precision"), [("fp16", "fp16"), ("bf16", "bf16"), ("pure_bf16", "bf16"), ("amp_bf16", "fp32")]
+)
+def test_every_precision_that_open_clip_makes_a_model_in_is_evaluated(held: Held, asked: str, precision: str) -> None:
+    model, _, preprocess = open_clip.create_model_and_transforms(FOLDER, precision=asked)
+    for transform in (preprocess, lambda image: preprocess(image).bfloat16()):
+        found = clipkstar.evaluate(
+            model=model, preprocess=transform, tokenizer=held.tokenizer, task="digits", limit=60, metrics=["zero_shot"]
+        )
+        assert found.run.protocol.precision == precision
+        assert (found.run.scores["top1"] or 0) > 0.9
+
+
+def test_an_average_of_weights_is_evaluated_as_the_model_that_it_holds(held: Held) -> None:
+    averaged = torch.optim.swa_utils.AveragedModel(held.model)
+    found = clipkstar.evaluate(
+        model=averaged, preprocess=held.preprocess, tokenizer=held.tokenizer, task="digits", limit=LIMIT
+    )
+    assert found.numbers == held.evaluate().numbers
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_another_default_type_of_torch_changes_no_number(held: Held, dtype: torch.dtype) -> None:
+    expected = held.evaluate()
+    torch.set_default_dtype(dtype)
+    try:
+        found = held.evaluate()
+        assert torch.get_default_dtype() == dtype
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.numbers == expected.numbers
+    assert found.images.equals(expected.images)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"model": "ViT-B-32"}, "evaluate got a str as the model; it needs a torch.nn.Module."),
+        (
+            {"preprocess": None},
+            "evaluate got a NoneType as the preprocess; it needs a function from a picture to a tensor, as "
+            "open_clip.create_model_and_transforms returns.",
+        ),
+        ({"task": ["digits"]}, "evaluate got a list as the task; it needs one name, file or Task."),
+        ({"metrics": "kstar"}, "evaluate got the metrics 'kstar'; it needs a list, such as ['kstar']."),
+    ],
+    ids=["model", "preprocess", "task", "metrics"],
+)
+def test_an_argument_of_another_kind_is_one_sentence(given: dict[str, object], sentence: str) -> None:
+    right = {"model": Colours(), "preprocess": preprocess_colours, "task": "digits"}
+    with pytest.raises(InputError) as caught:
+        clipkstar.evaluate(**(right | given))  # type: ignore[arg-type]
+    assert str(caught.value) == sentence
+
+
 def test_an_outer_autocast_stays_and_does_not_change_the_numbers(held: Held) -> None:
     expected = held.evaluate()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -413,22 +475,26 @@ def test_an_outer_autocast_stays_and_does_not_change_the_numbers(held: Held) -> 
 
 
 TF32 = """
-import json
+import json, sys
 import numpy as np, torch
 import clipkstar
 seen = []
 def flags():
-    return [torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision]
+    cuda, cpu = torch.backends.cudnn, torch.backends.mkldnn
+    backends = torch.backends.cuda.matmul, cuda.conv, cuda.rnn, cpu.matmul, cpu.conv, cpu.rnn
+    return [backend.fp32_precision for backend in backends]
 class Model(torch.nn.Module):
     def encode_image(self, image):
         seen.append(flags())
         return image.flatten(1)
 def preprocess(image):
     return torch.from_numpy(np.asarray(image.resize((4, 4)), dtype=np.float32).transpose(2, 0, 1) / 255)
-torch.backends.cuda.matmul.fp32_precision = torch.backends.cudnn.conv.fp32_precision = "tf32"
+torch.backends.fp32_precision = sys.argv[1]
 before = flags()
 clipkstar.evaluate(model=Model(), preprocess=preprocess, task="digits", limit=40)
-print(json.dumps([before, seen[0], flags()]))
+after = flags()
+torch.backends.fp32_precision = "tf32"
+print(json.dumps([before, seen[0], after, flags()]))
 """
 
 
@@ -456,16 +522,19 @@ def test_tf32_is_off_while_the_model_runs_and_afterwards_as_before(matmul: bool,
     with tf32(matmul, cudnn):
         clipkstar.evaluate(model=Watching(), preprocess=preprocess_colours, task="digits", limit=20)
         assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (matmul, cudnn)
-    assert set(seen) == {("ieee", "ieee")}
+    assert {precision for pair in seen for precision in pair} <= {"ieee", "none"}
+    assert seen
 
 
-def test_tf32_set_by_the_newer_names_of_torch_is_as_before_too() -> None:
+@pytest.mark.parametrize("precision", ["tf32", "ieee"])
+def test_a_precision_set_for_all_by_the_newer_names_of_torch_is_as_before_too(precision: str) -> None:
     # In a process of its own: torch bears no mix of its two ways to set it.
-    done = subprocess.run([sys.executable, "-c", TF32], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", TF32, precision], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    before, during, after = json.loads(done.stdout)
-    assert before == after == ["tf32", "tf32"]
-    assert during == ["ieee", "ieee"]
+    before, during, after, changed = json.loads(done.stdout)
+    assert before == after == [precision] * 6
+    assert during == ["ieee"] * 6
+    assert changed == ["tf32"] * 6  # what was full already still follows what is set for all
 
 
 def test_an_unknown_task_is_one_sentence(held: Held) -> None:

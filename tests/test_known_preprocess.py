@@ -82,6 +82,14 @@ def test_steps_of_that_kind_by_torchvision_and_timm_are_known(transform: Preproc
         assert torch.equal(recipe.normalization.apply(pixels, device="cpu", dtype=torch.float32)[0], transform(picture))
 
 
+def rarely_scaled() -> Preprocess:
+    """A transform that is known, but for one attribute of its first step."""
+    transform = open_clip.image_transform(32, is_train=False, mean=MEAN, std=STD, resize_mode="longest")
+    assert known_preprocess(transform) is not None
+    transform.transforms[0].random_scale_prob = 1e-9
+    return transform
+
+
 class Rarely(transforms.CenterCrop):
     """A step whose type is nearly one that is known, and which seldom does something else."""
 
@@ -119,7 +127,7 @@ def test_the_steps_as_such_are_known() -> None:
         steps(resize=transforms.Resize(32, InterpolationMode.NEAREST)),
         steps(resize=transforms.Resize(32, InterpolationMode.LANCZOS)),
         steps(resize=transforms.Resize(32, BICUBIC, max_size=50)),
-        steps(resize=open_clip.transform.ResizeKeepRatio(32, random_scale_prob=1e-9)),
+        rarely_scaled(),
         steps(normalize=transforms.RandomErasing(1e-9)),
     ],
     ids=range(15),

@@ -1,7 +1,10 @@
 """Which tasks a process opens again."""
 
+import os
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from clipkstar import opened_once
 from clipkstar.opened_once import MOST_KEPT, open_once
 from clipkstar.task import Task
-from tests.colors import LABELS, colors_task
+from tests.colors import LABELS, colors_task, pictures_of
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +44,55 @@ def test_a_task_is_opened_once_for_each_limit(tmp_path: Path, opened: list[tuple
 def test_a_task_whose_words_or_files_changed_is_opened_again(
     tmp_path: Path, opened: list[tuple[str, int | None]]
 ) -> None:
-    first = open_once(colors_task(tmp_path), limit=None)
-    worded = open_once(colors_task(tmp_path, task={"templates": ("a painting in {}.",)}), limit=None)
+    task = colors_task(tmp_path)
+    first = open_once(task, limit=None)
+    worded = open_once(replace(task, templates=("a painting in {}.",)), limit=None)
     relabelled = open_once(colors_task(tmp_path, labels=LABELS[::-1]), limit=None)
     assert len(opened) == 3
     assert len({rows.fingerprint for rows in (first, worded, relabelled)}) == 3
+
+
+def write_pictures(folder: Path, contents: list[bytes | None], *, age: float) -> list[Path]:
+    """Write files that changed so many seconds ago."""
+    folder.mkdir(exist_ok=True)
+    files = [folder / f"{row}.png" for row in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content or b"")
+        changed = file.stat().st_mtime - age
+        os.utime(file, (changed, changed))
+    return files
+
+
+def task_of(folder: Path, files: list[Path]) -> Task:
+    """A task whose rows name the files of their images."""
+    feature = {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
+    cells: Any = [{"bytes": None, "path": str(file)} for file in files]
+    return colors_task(folder, pictures=cells, image_feature=feature)
+
+
+def test_a_task_is_opened_again_where_an_image_that_its_rows_name_changed(
+    tmp_path: Path, opened: list[tuple[str, int | None]]
+) -> None:
+    contents = pictures_of(LABELS)
+    task = task_of(tmp_path, write_pictures(tmp_path / "pictures", contents, age=60))
+    first, again = open_once(task, limit=None), open_once(task, limit=None)
+    assert len(opened) == 1
+    assert again.images_digest == first.images_digest
+    write_pictures(tmp_path / "pictures", contents[1:] + contents[:1], age=30)
+    changed = open_once(task, limit=None)
+    assert len(opened) == 2
+    assert changed.images_digest != first.images_digest
+    assert open_once(task, limit=None).images_digest == changed.images_digest
+    assert len(opened) == 2
+
+
+def test_images_that_changed_a_moment_ago_are_looked_at_again(
+    tmp_path: Path, opened: list[tuple[str, int | None]]
+) -> None:
+    task = task_of(tmp_path, write_pictures(tmp_path / "pictures", pictures_of(LABELS), age=0))
+    for _ in range(2):
+        open_once(task, limit=None)
+    assert len(opened) == 2
 
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path, opened: list[tuple[str, int | None]]) -> None:

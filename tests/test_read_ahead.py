@@ -1,6 +1,7 @@
 """Batches made ahead of who uses them: in order, bounded, with their errors, and stopped when nobody wants more."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -64,6 +65,26 @@ def test_an_error_comes_after_the_batches_before_it() -> None:
         assert next(batches)[0, 0, 0, 0] == 0
         with pytest.raises(ValueError, match="the second is broken"):
             next(batches)
+
+
+@pytest.mark.parametrize(("error", "waits"), [(ValueError, True), (KeyboardInterrupt, False)])
+def test_an_error_waits_for_the_batch_in_the_making_and_an_interrupt_does_not(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException], waits: bool
+) -> None:
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.01)
+    begun, made = threading.Event(), threading.Event()
+
+    def make() -> Iterator[Pixels]:
+        begun.set()
+        time.sleep(0.5)
+        made.set()
+        yield _batch(0)
+
+    with pytest.raises(error), read_ahead(make()):
+        begun.wait(30)
+        raise error
+    assert made.is_set() is waits
+    assert made.wait(30)
 
 
 def test_who_leaves_early_stops_the_making_and_closes_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,10 +101,62 @@ def test_modes_are_set_without_calling_train_or_eval() -> None:
     assert torch.is_grad_enabled()
 
 
-def test_weights_that_a_model_casts_itself_are_not_taken_by_an_outer_autocast() -> None:
-    model = torch.nn.Linear(4, 4)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        with evaluation_mode(model), torch.autocast("cpu", dtype=torch.bfloat16):
-            model(torch.ones(1, 4))
-        model(torch.ones(1, 4)).sum().backward()
-    assert model.weight.grad is not None
+class Filling(Counting):
+    """A module that makes its buffers when it first runs."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        self.later = values.sum()
+        self.register_buffer("new", torch.ones(2))
+        self.register_buffer("unsaved", torch.ones(2), persistent=False)
+        self.count.resize_(5)
+        return super().forward(values)
+
+
+def test_buffers_that_are_made_go_again() -> None:
+    model = Filling()
+    before = {name: value.tolist() for name, value in model.state_dict().items()}
+    with undisturbed(model):
+        model(torch.ones(4, 2))
+        assert {"later", "new"} <= set(model.state_dict())
+    assert {name: value.tolist() for name, value in model.state_dict().items()} == before
+    assert model.later is None
+    assert not hasattr(model, "new")
+    model.register_buffer("unsaved", torch.ones(2))
+    assert "unsaved" in model.state_dict()
+
+
+def test_a_buffer_with_nan_is_left_alone_and_put_back_where_it_changed() -> None:
+    model = torch.nn.Linear(2, 2)
+    model.register_buffer("scale", torch.tensor([float("nan"), 1.0]))
+    waiting = (model(torch.ones(1, 2)) * model.scale).sum()
+    with undisturbed(model):
+        pass
+    waiting.backward()
+    with undisturbed(model):
+        model.scale.fill_(7.0)
+    assert str(model.scale) == "tensor([nan, 1.])"
+
+
+def test_what_cannot_be_put_back_keeps_nothing_else_from_it() -> None:
+    model = torch.nn.Sequential(Counting(), Counting())
+    seed()
+    expected = draws()
+    seed()
+    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"), undisturbed(model):
+        draws()
+        for part in model:
+            part.count += 1
+        model[0].count.data = torch.ones(1).expand(2)  # one number in memory for two: torch writes nothing there
+    assert model[1].count.tolist() == [0, 0]
+    assert draws() == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_default_type_is_float32_within(dtype: torch.dtype) -> None:
+    torch.set_default_dtype(dtype)
+    try:
+        with undisturbed(torch.nn.Identity()):
+            assert torch.ones(1).dtype == torch.float32
+        assert torch.ones(1).dtype == dtype
+    finally:
+        torch.set_default_dtype(torch.float32)

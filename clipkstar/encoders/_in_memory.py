@@ -82,8 +82,11 @@ class InMemoryEncoder:
     def preprocess(self, image: Image) -> NDArray[np.float32]:
         """One RGB picture through the caller's preprocessing; raises InputError if no array of numbers comes back."""
         import numpy as np
+        import torch
 
         made = self.transform(image)
+        if isinstance(made, torch.Tensor):
+            made = made.float()  # numpy has no bfloat16
         try:
             return np.asarray(made, dtype=np.float32)
         except (TypeError, ValueError, RuntimeError) as error:  # a dict, a ragged list, a tensor on a GPU or with grad
@@ -99,23 +102,22 @@ class InMemoryEncoder:
         """
         import torch
 
-        place = next(self.model.parameters(), torch.zeros(()))
+        device, dtype = device_of(self.model), _picture_type(self.model)
         with evaluation_mode(self.model):
             if self.recipe is None:
-                images = torch.from_numpy(pixels).to(device=place.device, dtype=place.dtype)
+                images = torch.from_numpy(pixels).to(device=device, dtype=dtype)
             else:
-                images = self.recipe.normalization.apply(pixels, device=str(place.device), dtype=place.dtype)
+                images = self.recipe.normalization.apply(pixels, device=str(device), dtype=dtype)
             encode = getattr(self.model, "encode_image", self.model)
             return _to_numpy(encode(images), "pictures")
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n prompts) → (n, dim) float32."""
         import numpy as np
-        import torch
 
         if self.tokenize is None:
             raise TypeError("prompts need a tokenizer")
-        device = next(self.model.parameters(), torch.zeros(())).device
+        device = device_of(self.model)
         parts = []
         with evaluation_mode(self.model):
             for start in range(0, len(texts), TEXT_BATCH):
@@ -149,11 +151,29 @@ def in_memory_family(
 
 
 def precision_of(model: torch.nn.Module) -> Precision:
-    """Return the precision that the model's parameters are in."""
+    """Return the precision in which the model takes pictures."""
     import torch
 
     names: dict[torch.dtype, Precision] = {torch.float16: "fp16", torch.bfloat16: "bf16"}
-    return names.get(next(model.parameters(), torch.zeros(())).dtype, "fp32")
+    return names.get(_picture_type(model), "fp32")
+
+
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Return where the model's first parameter is; the CPU if it has none."""
+    import torch
+
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def _picture_type(model: torch.nn.Module) -> torch.dtype:
+    """Type of the image tower's first convolution or linear layer; open_clip leaves other weights in float32."""
+    import torch
+
+    tower = getattr(model, "visual", model)
+    layers = tower.modules() if isinstance(tower, torch.nn.Module) else ()
+    weights = [layer.weight for layer in layers if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
+    floating = (weight.dtype for weight in (*weights, *model.parameters()) if weight.is_floating_point())
+    return next(floating, torch.float32)
 
 
 def _resolve(request: Request) -> Checkpoint:

@@ -16,7 +16,8 @@ SHARDED = ("FullyShardedDataParallel", "FSDPModule", "DTensor")
 def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
     """Take off DistributedDataParallel, DataParallel and torch.compile, which share the module's own weights.
 
-    Raises InputError for a model whose weights are spread over processes.
+    So is a wrapper without encode_image whose `module` has one, such as torch's AveragedModel. Parts of the module that
+    were compiled alone are used as they are. Raises InputError for a model whose weights are spread over processes.
     """
     import torch
 
@@ -26,8 +27,15 @@ def unwrapped(model: torch.nn.Module) -> torch.nn.Module:
             model = model.module
         elif isinstance(compiled := getattr(model, "_orig_mod", None), torch.nn.Module):
             model = compiled
+        elif isinstance(inner := _averaged(model), torch.nn.Module):
+            model = inner
         else:
             return model
+
+
+def _averaged(wrapper: torch.nn.Module) -> object:
+    inner = getattr(wrapper, "module", None)
+    return inner if hasattr(inner, "encode_image") and not hasattr(wrapper, "encode_image") else None
 
 
 def _refuse_sharded(model: torch.nn.Module) -> None:
