@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from hand_made_checks import EIGHT, FAILING, HOSTILE, MIXED, PASSING, UNDECIDED, check_of, many
+from hand_made_checks import COLLAPSED, EIGHT, FAILING, HOSTILE, MIXED, PASSING, UNDECIDED, check_of, many
 from hand_made_runs import hand_made
 
 from clipkstar.check_view import LEAST_WIDTH, MOST_CLASSES, MOST_SENTENCES, show_baseline, show_check
@@ -51,13 +51,26 @@ def test_below_the_table_stand_classes_reasons_and_last_the_verdict(capsys: pyte
         "digits 8 78 recall % −12.00 0.004",
         "digits 3 78 γ +1.20 0.200 may be chance",
         "✗ fail: digits, top1: a worsening beyond 0 is established: −3.14 points [−4.41, −1.87], "
-        "p < 0.001 after Holm's correction.",
+        "p < 0.001 after Holm's correction; 4.0 % of the images are right for exactly one of the two, exact McNemar "
+        "p < 0.001.",
         "✗ fail: digits, gamma_approx: a worsening beyond 0 is established: +0.42 [+0.11, +0.73], "
-        "p = 0.031 after Holm's correction.",
+        "p = 0.031 after Holm's correction; over 8 of 10 classes, the other 2 are undefined for one side or without a "
+        "group of images.",
         "? undecided: emoji_noto, ece: 433 images show a worsening of 0.01 with a chance of 31 %; "
         "about 2,200 would decide it.",
         "Fail: the candidate is worse in 2 of 4 comparisons.",
     ]
+
+
+def test_where_a_side_has_no_value_the_row_has_a_dash_and_the_reason_tells_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_check(check_of(COLLAPSED))
+    said = lines(capsys)
+    assert "digits Γ′ −1.93 – – – – – ? undecided" in said
+    assert said[-2] == (
+        "? undecided: digits, gamma_approx: Γ′ is undefined for the candidate, in every class all k* are equal."
+    )
 
 
 def test_at_80_columns_each_data_set_has_a_table_and_no_number_is_broken(
@@ -98,7 +111,8 @@ def test_notices_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_check_that_passes_ends_with_that(capsys: pytest.CaptureFixture[str]) -> None:
     show_check(check_of(PASSING))
     assert lines(capsys)[-1] == (
-        "Pass: no worsening in 1 comparison, each of which shows or excludes one that matters."
+        "Pass: no worsening beyond the tolerance is established in 1 comparison; each would show, or excludes, one "
+        "that matters."
     )
 
 

@@ -19,10 +19,12 @@ def read(line: str) -> tuple[str, dict[str, str], str]:
 def test_a_failing_comparison_is_an_error_and_an_undecided_data_set_a_warning() -> None:
     assert annotations(MIXED) == [
         "::error title=digits%3A top1 fell by 3.14 points::top1: a worsening beyond 0 is established: "
-        "−3.14 points [−4.41, −1.87], p < 0.001 after Holm's correction. "
+        "−3.14 points [−4.41, −1.87], p < 0.001 after Holm's correction; 4.0 %25 of the images are right for "
+        "exactly one of the two, exact McNemar p < 0.001. "
         'Classes that became worse: "8" (recall −12.00).',
         "::error title=digits%3A gamma_approx rose by 0.42::gamma_approx: a worsening beyond 0 is established: "
-        "+0.42 [+0.11, +0.73], p = 0.031 after Holm's correction. "
+        "+0.42 [+0.11, +0.73], p = 0.031 after Holm's correction; over 8 of 10 classes, the other 2 are undefined for "
+        "one side or without a group of images. "
         'Classes that became worse: "8" (recall −12.00).',
         "::warning title=emoji_noto%3A 1 score undecided::"
         "ece: 433 images show a worsening of 0.01 with a chance of 31 %25; about 2,200 would decide it.",

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import polars as pl
 import pytest
 from hand_made_evaluations import evaluation
 
 from clipkstar.errors import InputError
 from clipkstar.regression.checking import checked
+from clipkstar.regression.comparing import SCORES
 from clipkstar.regression.evidence import Compared, Evidence
+from clipkstar.regression.paired_proportions import PairedProportions
 from clipkstar.regression.pairing import Paired
 from clipkstar.regression.policy import DEFAULT, Policy, Rule, read_policy
 from clipkstar.regression.question import Question
@@ -40,11 +43,11 @@ class Known:
         assert confidence == 0.95
         return self.ends
 
-    def power(self, effect: float, *, alpha: float) -> float:
+    def power(self, effect: float, *, alpha: float, tolerance: float = 0.0) -> float:  # noqa: ARG002
         ASKED.append((effect, alpha))
         return self.chance
 
-    def images_needed(self, effect: float, *, alpha: float, power: float) -> int:
+    def images_needed(self, effect: float, *, alpha: float, power: float, tolerance: float = 0.0) -> int:  # noqa: ARG002
         ASKED.append((effect, alpha, power))
         return self.needed
 
@@ -163,6 +166,16 @@ def test_power_is_that_at_the_first_and_strictest_step_of_the_correction(asked: 
     assert asked == [(0.01, first), (0.01, first, 0.8), (0.02, rest), (0.02, rest, 0.8)]
 
 
+def test_power_and_images_needed_are_those_of_a_worsening_beyond_the_tolerance() -> None:
+    seen = PairedProportions(n=1500, n_worse=76, n_better=0)
+    one = judged(seen, tolerance=0.05)
+    # A worsening by 6 points needs 6 % of discordant images, which is more than the 5.1 % observed.
+    assert one.verdict == "undecided"
+    assert one.power == seen.power(0.01, alpha=0.05, tolerance=0.05)
+    assert one.power != seen.power(0.01, alpha=0.05)
+    assert one.n_needed == seen.images_needed(0.01, alpha=0.05, power=0.8, tolerance=0.05)
+
+
 def test_p_values_are_corrected_over_all_comparisons_by_their_weights() -> None:
     p_values, weights = (0.02, 0.004, 1.0), (5.0, 1.0, 1.0)
     questions = [question(Known(exceeds=p), weight=w) for p, w in zip(p_values, weights, strict=True)]
@@ -257,10 +270,18 @@ def test_two_encoders_are_compared_in_every_score_of_the_policy_by_its_rules() -
 
 
 def test_a_task_of_the_policy_that_is_not_checked_is_said() -> None:
-    policy = replace(DEFAULT, tasks={"digitz": DEFAULT.rules})
+    policy = replace(DEFAULT, tasks={"emoji_noto": DEFAULT.rules})
     assert found(evaluation("a"), evaluation("a"), policy, ["told before."]).notices == (
         "told before.",
-        "the policy has rules for 'digitz', which is not among the data sets of this check.",
+        "the policy has rules for 'emoji_noto', which is not among the data sets of this check.",
+    )
+
+
+def test_a_task_of_the_policy_that_is_misspelt_is_refused() -> None:
+    with pytest.raises(InputError) as refused:
+        found(evaluation("a"), evaluation("a"), replace(DEFAULT, tasks={"digitz": DEFAULT.rules}))
+    assert str(refused.value) == (
+        "there is no data set of this check with rules in the policy, 'digitz'; did you mean 'digits'?"
     )
 
 
@@ -285,6 +306,76 @@ def test_a_score_that_one_side_lacks_is_refused() -> None:
             f"the {one} has no top1 on digits, which the {other} has; measure it, or leave it out by naming the other "
             "scores in [scores.*] of a policy."
         )
+
+
+def collapsed(side: Evaluation, n: int, score: float | None = None) -> Evaluation:
+    """The evaluation with all k* of its first n classes equal, whose γ are undefined."""
+    kept = pl.Series(range(side.classes.height)) >= n
+    columns = [pl.when(kept).then(pl.col(name)).alias(name) for name in ("gamma", "gamma_without")]
+    scores = {**side.run.scores, "gamma_approx": score}
+    return replace(side, run=replace(side.run, scores=scores), classes=side.classes.with_columns(*columns))
+
+
+def test_where_gamma_is_undefined_in_every_class_of_one_side_it_is_undecided_and_the_rest_is_judged() -> None:
+    check = found(collapsed(evaluation("a"), 3), evaluation("b", seed=1))
+    assert [one.score for one in check.comparisons] == list(SCORES)
+    (one,) = (one for one in check.comparisons if one.score == "gamma_approx")
+    assert (one.verdict, one.candidate, one.difference, one.low, one.p_worse) == ("undecided", *(None,) * 4)
+    assert one.baseline is not None
+    assert one.reason == "undecided: Γ′ is undefined for the candidate, in every class all k* are equal"
+    assert check.notices == (
+        'digits: γ is undefined for the candidate only, since all k* of a class are equal, in "zero", "one", "two"; Γ′ '
+        "does not tell of them.",
+    )
+    (one,) = (
+        one
+        for one in found(evaluation("b", seed=1), collapsed(evaluation("a"), 3)).comparisons
+        if one.score == "gamma_approx"
+    )
+    assert (one.baseline, one.reason) == (
+        None,
+        "undecided: Γ′ is undefined for the baseline, in every class all k* are equal",
+    )
+
+
+def test_a_gamma_that_was_not_measured_is_refused_all_the_same() -> None:
+    bare = collapsed(evaluation("a"), 3)
+    unmeasured = replace(bare, classes=bare.classes.drop("gamma", "gamma_without"))
+    with pytest.raises(InputError, match=r"^the candidate has no gamma_approx on digits, which the baseline has; "):
+        found(unmeasured, evaluation("b", seed=1))
+
+
+def test_classes_that_are_left_out_are_counted_in_the_reason_and_the_collapsed_ones_named() -> None:
+    names = tuple("abcdefgh")
+    check = found(collapsed(evaluation("a", names=names), 7, 0.5), evaluation("b", seed=1, names=names))
+    (one,) = (one for one in check.comparisons if one.score == "gamma_approx")
+    assert (one.n_classes, one.n_left_out) == (1, 7)
+    assert one.reason.endswith(
+        "; over 1 of 8 classes, the other 7 are undefined for one side or without a group of images"
+    )
+    assert check.notices == (
+        'digits: γ is undefined for the candidate only, since all k* of a class are equal, in "a", "b", "c", "d", "e" '
+        "and 2 more; Γ′ does not tell of them.",
+    )
+    assert found(evaluation("b", seed=1, names=names), collapsed(evaluation("a", names=names), 7, 0.5)).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("discordant", "p_mcnemar", "said"),
+    [
+        (0.077, 0.0001, "7.7 % of the images are right for exactly one of the two, exact McNemar p < 0.001"),
+        (0.0002, 0.5, "under 0.1 % of the images are right for exactly one of the two, exact McNemar p = 0.500"),
+        (0.0, 1.0, "0.0 % of the images are right for exactly one of the two, exact McNemar p = 1.000"),
+    ],
+)
+def test_of_a_share_of_right_images_the_reason_tells_mcnemars_test(
+    discordant: float, p_mcnemar: float, said: str
+) -> None:
+    for evidence in (Known(exceeds=0.001), Known(chance=0.1), Known(chance=0.9)):
+        asked_for = question(evidence)
+        compared = replace(asked_for.compared, discordant=discordant, p_mcnemar=p_mcnemar)
+        plain, told = (judge([one], REGRESSION)[0] for one in (asked_for, replace(asked_for, compared=compared)))
+        assert told.reason == f"{plain.reason}; {said}"
 
 
 def test_k_star_of_a_version_that_kept_no_groups_is_refused() -> None:

@@ -69,6 +69,18 @@ def test_rises_of_gamma_are_listed_beside_them():
     assert found[0].low < 1.0 < found[0].high
 
 
+def test_a_rise_of_gamma_without_spread_is_not_named():
+    pair = recalls_only([(0, 0), (0, 0)])
+
+    def with_gammas(side, gamma):
+        without = np.full((2, N_GROUPS), gamma)
+        column = pl.Series("gamma_without", without, dtype=pl.Array(pl.Float32, N_GROUPS))
+        return replace(side, classes=side.classes.with_columns(pl.Series("gamma", [gamma, gamma]), column))
+
+    risen = replace(pair, candidate=with_gammas(pair.candidate, 1.5), baseline=with_gammas(pair.baseline, 0.5))
+    assert class_regressions(risen, alpha=0.05) == ()
+
+
 def test_an_image_only_pair_has_gammas_only():
     pair = World(n_classes=4, per_class=30).pair(2, more_noise=1.5)
     bare = [replace(side, images=side.images.drop("prediction")) for side in (pair.candidate, pair.baseline)]

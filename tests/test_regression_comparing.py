@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from regression_pairs import World
+from regression_pairs import World, predicted
 
 from clipkstar.jackknife import class_groups
 from clipkstar.neighbors import search_impostors
@@ -172,6 +172,50 @@ def test_where_no_class_is_defined_for_both_each_side_keeps_its_own(pair):
     found = compare(replace(mine, baseline=replace(pair.baseline, classes=other)), "gamma_approx")
     assert (found.candidate, found.baseline, found.evidence) == (pytest.approx(0.6), 0.25, None)
     assert (found.n_classes, found.n_left_out) == (0, 3)
+
+
+def test_a_side_where_no_class_has_a_gamma_has_none_and_the_reason_says_so(pair):
+    without = pair.candidate.classes["gamma_without"].dtype
+    undefined = {
+        "gamma": pl.Series([None] * 5, dtype=pl.Float64),
+        "gamma_without": pl.Series([[None] * 20] * 5, dtype=without),
+    }
+    found = compare(with_classes(pair, **undefined), "gamma_approx")
+    assert (found.candidate, found.evidence, found.n_classes, found.n_left_out) == (None, None, 0, 5)
+    assert found.baseline == pytest.approx(pair.baseline.run.scores["gamma_approx"])
+    assert found.reason == "Γ′ is undefined for the candidate, in every class all k* are equal"
+    found = compare(turned(with_classes(pair, **undefined)), "gamma_approx")
+    assert (found.baseline, found.reason) == (
+        None,
+        "Γ′ is undefined for the baseline, in every class all k* are equal",
+    )
+
+
+def test_a_difference_without_spread_has_no_evidence(pair):
+    # Every class of the candidate has 0.125 more than the baseline's, with all images and without each group.
+    other = pair.baseline.classes
+    columns = {
+        "kstar_mean": other["kstar_mean"] + 0.125,
+        "kstar_mean_without": pl.Series(
+            np.array(other["kstar_mean_without"].to_list()) + 0.125, dtype=other["kstar_mean_without"].dtype
+        ),
+    }
+    shifted = with_classes(pair, **columns)
+    images = pair.candidate.images.with_columns(pair.baseline.images["kstar"])
+    found = compare(replace(shifted, candidate=replace(shifted.candidate, images=images)), "kstar_mean")
+    assert found.candidate == pytest.approx(found.baseline + 0.125)
+    assert (found.evidence, found.reason) == (
+        None,
+        "the difference has no spread, so that how sure it is cannot be told",
+    )
+
+
+def test_a_fall_of_a_rare_class_is_no_proof():
+    labels = np.repeat([0, 1, 2], [2, 500, 500])
+    fallen = predicted(labels, labels > 0, np.ones(1002, dtype=bool))
+    found = compare(fallen, "mean_class_recall")
+    assert found.evidence.estimate == pytest.approx(1 / 3)
+    assert found.evidence.p_exceeds(0.0) > 0.05
 
 
 def test_classes_of_no_image_and_of_one_count_as_the_scores_have_them():

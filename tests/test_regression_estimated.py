@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm, t
+from scipy.integrate import quad
+from scipy.stats import chi2, nct, norm, t
 
-from clipkstar.regression.estimated import Estimated
+from clipkstar.regression.estimated import Estimated, has_spread
 
 
 def estimated(estimate=0.02, standard_error=0.01, n_images=1000, degrees_of_freedom=None):
@@ -79,15 +80,48 @@ def test_without_any_difference_nothing_is_worse_and_everything_would_have_been_
     assert found.images_needed(0.01, alpha=0.001, power=0.99) == 1
 
 
-def test_a_difference_without_spread_is_there_for_sure():
-    found = estimated(estimate=0.5, standard_error=0.0, degrees_of_freedom=19)
-    assert (found.p_exceeds(0.4), found.p_exceeds(0.6)) == (0.0, 1.0)
-    assert found.interval() == (0.5, 0.5)
+@pytest.mark.parametrize(
+    ("worsening", "standard_error", "expected"),
+    [(0.5, 0.0, False), (-0.5, 1e-8, False), (0.5, 0.001, True), (0.0, 0.0, True)],
+)
+def test_a_difference_without_spread_is_no_evidence_but_no_difference_is(worsening, standard_error, expected):
+    assert has_spread(worsening, standard_error) is expected
 
 
 def test_a_power_below_the_level_needs_no_images():
     assert estimated().images_needed(0.01, alpha=0.5, power=0.4) == 1
 
 
-def test_huge_effects_have_power_one():
-    assert estimated(degrees_of_freedom=19).power(1e9, alpha=0.05) == 1.0
+EFFECTS = [0.01, 0.5, *np.linspace(1, 60, 60), 100, 1e4, 1e6]
+"""In standard errors; scipy's noncentral t is NaN in bands of them from 36 on."""
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.025, 0.005, 0.00167, 0.0005, 1e-4, 1e-6, 1e-9])
+def test_power_under_students_t_is_an_integral_over_the_error_at_every_level_and_effect(alpha):
+    powers = [estimated(standard_error=1.0, degrees_of_freedom=19).power(effect, alpha=alpha) for effect in EFFECTS]
+    critical = t.isf(alpha, 19)
+
+    def density(error, effect):
+        return norm.cdf(effect - critical * error) * chi2.pdf(19 * error**2, 19) * 38 * error
+
+    for effect, power in zip(EFFECTS, powers, strict=True):
+        expected = sum(quad(density, *ends, args=(effect,), epsabs=1e-9)[0] for ends in ((0, 1), (1, 4)))
+        assert power == pytest.approx(expected, abs=1e-6)
+    assert (np.diff(powers) >= -1e-12).all()
+    assert powers[-1] == pytest.approx(1.0)
+
+
+def test_power_under_students_t_is_scipys_where_that_is_known():
+    for effect in (0.5, 2.0, 5.0, 12.0):
+        power = estimated(standard_error=1.0, degrees_of_freedom=19).power(effect, alpha=0.005)
+        assert power == pytest.approx(nct.sf(t.isf(0.005, 19), 19, effect), abs=1e-6)
+
+
+@pytest.mark.parametrize("degrees_of_freedom", [None, 19])
+@pytest.mark.parametrize("alpha", [0.05, 1e-6, 1e-14])
+def test_images_needed_are_a_number_for_any_level_and_however_small_an_effect(degrees_of_freedom, alpha):
+    found = estimated(degrees_of_freedom=degrees_of_freedom)
+    numbers = [found.images_needed(effect, alpha=alpha, power=0.999) for effect in (0.01, 1e-6, 1e-200, 5e-324)]
+    assert numbers == sorted(numbers)
+    assert numbers[0] > 1000
+    assert numbers[-1] == 1000 * 10**18

@@ -37,6 +37,13 @@ def test_the_accuracy_over_all_images_is_that_of_a_double_loop_with_all_and_with
         assert without[group] == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_difference_that_is_the_same_without_each_group_is_no_evidence():
+    steady = np.full(N_GROUPS, 0.25)
+    assert evidence_of(0.25, steady, 100) is None
+    assert evidence_of(0.25, steady + 0.001 * np.arange(N_GROUPS), 100).p_exceeds(0.0) < 0.05
+    assert evidence_of(0.0, np.zeros(N_GROUPS), 100).p_exceeds(0.0) == 1.0
+
+
 def test_fewer_images_than_groups_have_no_values_without_one():
     embeddings = made([10, 9])
     values = class_values(evaluation_of(embeddings, "a").classes, "nn1_accuracy")

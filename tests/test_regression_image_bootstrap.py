@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import binom, norm
 
 from clipkstar.metrics.zero_shot import expected_calibration_error
 from clipkstar.regression.image_bootstrap import Side, ece_standard_error, recall_standard_error
@@ -54,8 +55,11 @@ def test_the_standard_errors_are_those_of_draws_made_image_by_image():
 
 
 def test_the_standard_error_of_a_recall_by_hand():
-    # Class 0: 1 0 0, mean 1/3, squares 2/3, variance 1/3, of the mean 1/9. Class 1: 0 0. Mean of two: a quarter of it.
-    assert recall_standard_error(np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 0, 0])) == pytest.approx(1 / 6)
+    # Class 0: ten times 1 and twenty times 0, mean 1/3, squares 20/3, of the mean 20/3 / 29 / 30. Class 1: ten images,
+    # no difference. The mean of two classes has a quarter of the variance.
+    labels = np.repeat([0, 1], [30, 10])
+    falls = (np.arange(40) < 10).astype(float)
+    assert recall_standard_error(labels, falls) == pytest.approx(np.sqrt(20 / 3 / 29 / 30 / 4))
 
 
 def test_the_variance_of_a_recall_is_unbiased_in_small_classes():
@@ -70,13 +74,50 @@ def test_the_variance_of_a_recall_is_unbiased_in_small_classes():
 
 @pytest.mark.parametrize("others", [0, 1, 12])
 def test_classes_of_one_image_have_a_spread_too(others):
-    # Class 0 has 6 images that all fall alike; the spread is that between the classes of one image.
-    labels = np.append(np.zeros(6, dtype=np.int64), np.arange(1, others + 1))
-    falls = np.append(np.ones(6), np.arange(others) % 2 + 1.0)
-    error = recall_standard_error(labels, falls)
-    assert (error > 0) == (others > 0)
+    # Class 0 has 12 images that all fall alike; the spread is that between the classes of one image.
+    labels = np.append(np.zeros(12, dtype=np.int64), np.arange(1, others + 1))
+    falls = np.append(np.ones(12), np.arange(others) % 2 - 1.0)
+    assert recall_standard_error(labels, falls) > (1 / 13 if others else 0)
     candidate, baseline = drawn_sides(np.random.default_rng(2), labels)
     assert ece_standard_error(labels, candidate, baseline) > 0
+
+
+@pytest.mark.parametrize("sizes", [(2, 500, 500), (3, 500, 500), (2, 2, 500), (2,) * 10 + (200,) * 10])
+def test_a_rare_class_whose_images_all_fall_is_no_proof(sizes):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    falls = (labels == 0).astype(float)
+    z = falls[labels == 0].mean() / len(sizes) / recall_standard_error(labels, falls)
+    assert z == pytest.approx(np.sqrt(sizes[0]))  # n images that fall, and none that rises: n / sqrt(n)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares"),
+    [
+        ((2, 500, 500), (0.1, 0.1, 0.1)),
+        ((2, 500, 500), (0.3, 0.02, 0.02)),
+        ((2, 2, 2, *(200,) * 7), (0.1,) * 10),
+        ((2,) * 10 + (200,) * 10, (0.2,) * 20),
+        ((5,) * 4, (0.3,) * 4),
+        ((300, 150, 75, 40, 20, 10, 5, 3, 2, 2), (0.1,) * 10),
+    ],
+)
+def test_where_classes_are_rare_equal_recalls_are_called_worse_at_most_at_the_level(sizes, shares):
+    random, number = np.random.default_rng(7), 2000
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    different = random.random((number, len(labels))) < np.repeat(shares, sizes)
+    falls = different * random.choice([-1.0, 1.0], size=different.shape)
+    z = [np.mean(np.bincount(labels, weights=one) / sizes) / recall_standard_error(labels, one) for one in falls]
+    for level in (0.05, 0.005):
+        assert binom.sf(np.sum(norm.sf(z) <= level) - 1, number, level) > 0.001
+
+
+def test_small_classes_are_drawn_as_one_and_with_the_smallest_other_where_they_are_few():
+    # Classes of 4 and 3 have 7 images; with the 12 of class 2 they are one of 19, and class 3 stays its own.
+    labels = np.repeat([0, 1, 2, 3], [4, 3, 12, 30])
+    falls = np.append(np.ones(19), np.random.default_rng(8).choice([0.0, 1.0], size=30))
+    parts = np.append(1 / np.repeat([4, 3, 12], [4, 3, 12]), falls[19:] / 30) / 4
+    expected = np.sqrt(np.sum(parts[:19] ** 2) + 30 * np.var(parts[19:], ddof=1))
+    assert recall_standard_error(labels, falls) == pytest.approx(expected)
 
 
 def test_equal_sides_have_no_standard_error_but_that_of_an_image_that_might_have_differed():
@@ -84,6 +125,7 @@ def test_equal_sides_have_no_standard_error_but_that_of_an_image_that_might_have
     candidate, _ = drawn_sides(np.random.default_rng(3), labels)
     assert ece_standard_error(labels, candidate, candidate) == 0.0
     assert recall_standard_error(labels, np.zeros(60)) == 1 / 60
+    assert recall_standard_error(labels, np.ones(60)) == 1 / 60
 
 
 def test_the_draws_are_the_same_every_time():

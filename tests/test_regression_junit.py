@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hand_made_checks import EIGHT, FAILING, HOSTILE, MIXED, PASSING, UNDECIDED, check_of, many
+from hand_made_checks import COLLAPSED, EIGHT, FAILING, HOSTILE, MIXED, PASSING, UNDECIDED, check_of, many
 from lxml import etree
 
 from clipkstar.regression.junit import junit
@@ -76,7 +76,8 @@ def test_a_failure_says_what_happened_with_the_evidence_and_the_classes_that_bec
     assert failure.get("message") == "digits: top1 fell by 3.14 points"
     assert failure.get("type") == "fail"
     assert failure.text.splitlines() == [
-        "fail: a worsening beyond 0 is established: −3.14 points [−4.41, −1.87], p < 0.001 after Holm's correction.",
+        "fail: a worsening beyond 0 is established: −3.14 points [−4.41, −1.87], p < 0.001 after Holm's correction; "
+        "4.0 % of the images are right for exactly one of the two, exact McNemar p < 0.001.",
         "top1: baseline 96.20, candidate 93.06, difference −3.14 [−4.41, −1.87] (worse)",
         "797 images, p (Holm) < 0.001, power 0.91",
         'classes that became worse: "8" (recall −12.00)',
@@ -97,6 +98,17 @@ def test_undecided_fails_in_non_inferiority_mode() -> None:
     case = parsed(check_of(UNDECIDED, mode="non-inferiority")).find(".//testcase")
     assert case.find("failure").get("type") == "undecided"
     assert "433 images, p (within) 0.750, power 0.31" in case.findtext("failure").splitlines()
+
+
+def test_where_a_side_has_no_value_it_is_said_in_both_modes() -> None:
+    case = parsed(check_of(COLLAPSED)).find(".//testcase")
+    assert case.findtext("system-out").splitlines() == [
+        "undecided: Γ′ is undefined for the candidate, in every class all k* are equal.",
+        "gamma_approx: baseline −1.93, candidate –, difference – (–)",
+        "797 images, p (Holm) –, power –",
+    ]
+    failure = parsed(check_of(COLLAPSED, mode="non-inferiority")).find(".//failure")
+    assert failure.get("message") == "digits: gamma_approx is undefined for one side"
 
 
 def test_names_that_xml_cannot_hold_are_shown_and_those_that_look_like_xml_stay_names() -> None:

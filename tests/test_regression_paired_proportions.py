@@ -177,5 +177,34 @@ def test_an_effect_needs_as_many_discordant_images_as_it_is_large():
     assert found.power(1.0, alpha=0.05) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "effect", "discordant"),
+    [(0.05, 0.01, 0.02), (0.05, 0.01, 0.06), (0.02, 0.01, 0.08), (0.01, 0.01, 0.03), (0.05, 0.02, 0.2)],
+)
+def test_power_beyond_a_tolerance_is_how_often_such_a_worsening_is_established(tolerance, effect, discordant):
+    random, n, number = np.random.default_rng(0), 1500, 4000
+    equal = random.multinomial(n, [discordant / 2, discordant / 2, 1 - discordant], size=200)
+    stated = [paired(n, int(a), int(b)).power(effect, alpha=0.05, tolerance=tolerance) for a, b, _ in equal]
+    # What is so much worse has at least so many discordant images.
+    fall = tolerance + effect
+    worse = (max(discordant, fall) + fall) / 2
+    fallen = random.multinomial(n, [worse, worse - fall, 1 - 2 * worse + fall], size=number)
+    seen = np.mean([paired(n, int(a), int(b)).p_exceeds(tolerance) <= 0.05 for a, b, _ in fallen])
+    assert np.mean(stated) == pytest.approx(seen, abs=0.04)
+
+
+def test_at_the_images_needed_the_power_beyond_a_tolerance_is_the_one_asked_for():
+    n = paired(1500, 15, 15).images_needed(0.01, alpha=0.05, power=0.8, tolerance=0.05)
+    many = paired(n, round(0.01 * n), round(0.01 * n))
+    assert n > 1500
+    assert many.power(0.01, alpha=0.05, tolerance=0.05) == pytest.approx(0.8, abs=0.001)
+
+
+def test_images_needed_are_a_number_however_small_an_effect():
+    numbers = [paired(1000, 45, 35).images_needed(effect, alpha=1e-6, power=0.999) for effect in (1e-6, 1e-200, 5e-324)]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 10**18
+
+
 def test_the_exact_test_is_scipys():
     assert paired(80, 9, 2).p_mcnemar == binomtest(9, 11).pvalue

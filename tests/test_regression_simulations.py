@@ -4,7 +4,7 @@ Encoders of equal quality see the images with the same noise, each with its own 
 searched in the embeddings of each, with all images and without each group.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -19,11 +19,14 @@ from clipkstar.regression.image_bootstrap import recall_standard_error
 from clipkstar.regression.paired_proportions import PairedProportions
 from clipkstar.regression.pairing import Paired
 from clipkstar.regression.policy import DEFAULT
+from clipkstar.regression.record import Pair
 from clipkstar.regression.weighted_holm import weighted_holm
 
 ALPHA = DEFAULT.alpha
 N_EQUAL = 500
+N_RARE = 300
 WORLD = World(n_classes=8, per_class=30)
+WITH_RARE_CLASSES = World(n_classes=5, sizes=(40, 30, 20, 2, 2))
 WEIGHTS = [rule.weight for rule in DEFAULT.rules]
 TOP1_LEVEL = ALPHA * WEIGHTS[0] / sum(WEIGHTS)
 """Level of top1 at the first and strictest step of Holm's method: 0.025."""
@@ -74,8 +77,51 @@ def equal():
     return Simulated(fails=fails, p_worse=np.array(p_worse), fixed_kstar=np.array(ratios))
 
 
+@dataclass(frozen=True)
+class Rare:
+    """Of each pair with rare classes: whether it failed, alone and beside an identical one, and p (n_pairs, 6)."""
+
+    fails: np.ndarray
+    fails_beside_identical: np.ndarray
+    p_worse: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def rare():
+    """Check N_RARE pairs of equal quality on data sets that have classes of two images."""
+    alone, beside, p_worse = [], [], []
+    for seed in range(20_000, 20_000 + N_RARE):
+        pair = WITH_RARE_CLASSES.pair(seed)
+        same = Pair(label="same", candidate=pair.baseline, baseline=pair.baseline)
+        check = checked(Paired(pairs=(pair,), notices=()), DEFAULT)
+        alone.append(check.verdict == "fail")
+        p_worse.append([one.p_worse for one in check.comparisons])
+        beside.append(checked(Paired(pairs=(same, pair), notices=()), DEFAULT).verdict == "fail")
+    return Rare(
+        fails=np.array(alone), fails_beside_identical=np.array(beside), p_worse=np.array(p_worse, dtype=np.float64)
+    )
+
+
 def test_encoders_of_equal_quality_fail_at_most_at_alpha(equal):
-    assert at_most(equal.fails.sum(), N_EQUAL, ALPHA)
+    assert equal.fails.mean() <= ALPHA
+
+
+def test_equal_encoders_fail_at_most_at_alpha_where_classes_are_rare(rare):
+    assert rare.fails.mean() <= ALPHA
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_where_classes_are_rare_a_score_of_equal_encoders_is_called_worse_at_most_at_alpha(rare, score):
+    p_values = rare.p_worse[:, list(SCORES).index(score)]
+    assert not np.isnan(p_values).any()
+    for level in (ALPHA, ALPHA / 10):
+        assert at_most((p_values <= level).sum(), N_RARE, level)
+        assert at_most((p_values >= 1 - level).sum(), N_RARE, level)
+
+
+def test_equal_encoders_fail_at_most_at_alpha_beside_a_data_set_on_which_they_are_identical(rare):
+    assert rare.fails_beside_identical.mean() <= ALPHA
+    assert not (rare.fails_beside_identical & ~rare.fails).any()
 
 
 @pytest.mark.parametrize("score", SCORES)
@@ -125,20 +171,44 @@ def test_a_fall_of_top1_inside_the_tolerance_is_called_worse_at_most_at_alpha(fa
     assert at_most(sum(evidence.p_exceeds(tolerance) <= ALPHA for evidence in found), number, ALPHA)
 
 
-def evidence_with(more_noise):
-    """Evidence of every score where the candidate sees the images with more noise: score → one of each pair."""
-    pairs = [WORLD.pair(seed, more_noise=more_noise) for seed in range(10_000, 10_120)]
+def pairs_with(more_noise):
+    """Pairs where the candidate sees the images with more noise."""
+    return [WORLD.pair(seed, more_noise=more_noise) for seed in range(10_000, 10_120)]
+
+
+def evidence_of(pairs):
+    """Evidence of every score: score → one of each pair."""
     return {score: [compare(pair, score).evidence for pair in pairs] for score in SCORES}
 
 
 @pytest.fixture(scope="module")
-def worse():
-    return evidence_with(0.2)
+def worse_pairs():
+    return pairs_with(0.2)
+
+
+@pytest.fixture(scope="module")
+def worse(worse_pairs):
+    return evidence_of(worse_pairs)
 
 
 @pytest.fixture(scope="module")
 def much_worse():
-    return evidence_with(0.4)
+    return evidence_of(pairs_with(0.4))
+
+
+def test_a_check_of_encoders_that_are_worse_by_just_the_tolerances_fails_at_most_at_alpha(worse_pairs, worse):
+    rules = [
+        replace(rule, tolerance=max(0.0, float(np.mean([one.estimate for one in worse[rule.score]]))))
+        for rule in DEFAULT.rules
+    ]
+    inside = replace(DEFAULT, rules=tuple(rules))
+    verdicts = [
+        [checked(Paired(pairs=(pair,), notices=()), policy).verdict for pair in worse_pairs]
+        for policy in (inside, DEFAULT)
+    ]
+    fails, fails_without = (np.mean([one == "fail" for one in found]) for found in verdicts)
+    assert fails <= ALPHA
+    assert fails_without > 0.5
 
 
 @pytest.mark.parametrize("score", SCORES)

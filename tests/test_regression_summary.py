@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hand_made_checks import EIGHT, FAILING, GAMMA, HOSTILE, MIXED, PASSING, THREE, UNDECIDED, check_of, many
+from hand_made_checks import COLLAPSED, EIGHT, FAILING, GAMMA, HOSTILE, MIXED, PASSING, THREE, UNDECIDED, check_of, many
 from markdown_it import MarkdownIt
 
 from clipkstar.regression.record import Check
@@ -25,7 +25,11 @@ def first_row(check: Check) -> str:
 @pytest.mark.parametrize(
     ("check", "words"),
     [
-        (check_of(PASSING), "Pass: no worsening in 1 comparison, each of which shows or excludes one that matters"),
+        (
+            check_of(PASSING),
+            "Pass: no worsening beyond the tolerance is established in 1 comparison; each would show, or excludes, one "
+            "that matters",
+        ),
         (MIXED, "Fail: the candidate is worse in 2 of 4 comparisons"),
         (
             check_of(PASSING, UNDECIDED),
@@ -94,10 +98,16 @@ def test_failures_are_said_with_their_reason_the_surest_first() -> None:
     start = lines.index("## Failed") + 2
     assert lines[start : start + 2] == [
         r"- digits, top1: a worsening beyond 0 is established: "
-        r"−3.14 points \[−4.41, −1.87\], p &lt; 0.001 after Holm's correction.",
+        r"−3.14 points \[−4.41, −1.87\], p &lt; 0.001 after Holm's correction; 4.0 % of the images are right for "
+        r"exactly one of the two, exact McNemar p &lt; 0.001.",
         r"- digits, gamma_approx: a worsening beyond 0 is established: "
-        r"+0.42 \[+0.11, +0.73\], p = 0.031 after Holm's correction.",
+        r"+0.42 \[+0.11, +0.73\], p = 0.031 after Holm's correction; over 8 of 10 classes, the other 2 are undefined "
+        r"for one side or without a group of images.",
     ]
+
+
+def test_where_a_side_has_no_value_the_row_has_dashes() -> None:
+    assert first_row(check_of(COLLAPSED)) == "| ? undecided | digits | gamma_approx | −1.93 → – | – | – | – |"
 
 
 def test_what_is_undecided_says_how_many_images_would_decide_it() -> None:
@@ -123,6 +133,11 @@ def test_of_many_classes_the_first_are_shown_and_the_rest_counted() -> None:
     assert f"| c{MOST_CLASSES - 1} |" in text
     assert f"| c{MOST_CLASSES} |" not in text
     assert "\n\n3 more rows are in `--json`.\n" in text
+
+
+def test_of_one_class_more_it_is_said_that_it_is_there() -> None:
+    classes = [replace(THREE, name=f"c{number}") for number in range(MOST_CLASSES + 1)]
+    assert "\n\n1 more row is in `--json`.\n" in summary(check_of(FAILING, classes=classes))
 
 
 def test_a_class_that_became_worse_in_two_ways_is_one_class() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipkstar.errors import InputError
+from clipkstar.discovery import TASKS, own_names
+from clipkstar.errors import InputError, UnknownNameError
 from clipkstar.regression.class_regressions import class_regressions
 from clipkstar.regression.comparing import SCORES, compare
 from clipkstar.regression.estimated import Estimated
-from clipkstar.regression.lacking import comparable
+from clipkstar.regression.lacking import comparable, newly_undefined
 from clipkstar.regression.pairing import Paired, pair_sides
 from clipkstar.regression.question import Question
 from clipkstar.regression.record import SCHEMA, Check, ClassRegression, Pair
@@ -20,6 +22,9 @@ from clipkstar.regression.verdicts import judge, overall
 
 if TYPE_CHECKING:
     from clipkstar.regression.policy import Policy, Rule
+
+MISSPELT = 0.8
+"""Names of data sets that are so much alike are taken for one, misspelt."""
 
 
 def check(
@@ -50,6 +55,8 @@ def checked(paired: Paired, policy: Policy) -> Check:
         rules, lacking = comparable(pair, policy.rules_of(pair.baseline.run.task.name))
         questions += [_question(pair, rule) for rule in rules]
         notices += lacking
+        if any(rule.score == "gamma_approx" for rule in rules):
+            notices += newly_undefined(pair)
     if not questions:
         raise InputError(f"there is nothing to compare: {' '.join(notices) or 'no score is asked for.'}")
     comparisons = judge(questions, policy)
@@ -86,8 +93,10 @@ def _classes(pairs: Sequence[Pair], *, alpha: float) -> tuple[ClassRegression, .
 
 
 def _unmet(pairs: Sequence[Pair], policy: Policy) -> Iterator[str]:
-    """Say which tasks of the policy are not among those checked: their rules may be misspelt."""
+    """Say which tasks of the policy are not among those checked; raise UnknownNameError for one that is misspelt."""
     names = {pair.baseline.run.task.name for pair in pairs}
     for name in policy.tasks:
         if name not in names:
+            if name not in own_names(TASKS) and get_close_matches(name, names, cutoff=MISSPELT):
+                raise UnknownNameError("data set of this check with rules in the policy,", name, names)
             yield f"the policy has rules for '{name}', which is not among the data sets of this check."

@@ -32,8 +32,8 @@ def class_regressions(pair: Pair, *, alpha: float) -> tuple[ClassRegression, ...
     """Return the classes whose recall fell or whose γ rose, the established ones first, then by p-value.
 
     Recall: every class that has images, paired proportions; none where a side has no predictions. γ: every class
-    defined for both with all images and without each group, paired delete-group jackknife. Holm over all classes of a
-    score, those that did not become worse included; alpha: of each score.
+    defined for both with all images and without each group, paired delete-group jackknife, but those whose difference
+    has no spread. Holm over all classes of a score, those that did not become worse included; alpha: of each score.
     """
     found = [
         *_worse(pair, "recall", list(_recalls(pair)), alpha),
@@ -73,12 +73,9 @@ def _gammas(pair: Pair) -> Iterable[_Class]:
     for number in np.flatnonzero(candidate.defined & baseline.defined):
         of_candidate, of_baseline = float(candidate.all_images[number]), float(baseline.all_images[number])
         without = candidate.without[number] - baseline.without[number]
-        yield _Class(
-            number=int(number),
-            baseline=of_baseline,
-            candidate=of_candidate,
-            evidence=evidence_of(of_candidate - of_baseline, without, int(sizes[int(number)])),
-        )
+        evidence = evidence_of(of_candidate - of_baseline, without, int(sizes[int(number)]))
+        if evidence is not None:
+            yield _Class(number=int(number), baseline=of_baseline, candidate=of_candidate, evidence=evidence)
 
 
 def _worse(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from clipkstar.jackknife import N_GROUPS
 from clipkstar.metrics.zero_shot import expected_calibration_error
-from clipkstar.regression.estimated import Estimated
+from clipkstar.regression import least_error
+from clipkstar.regression.estimated import Estimated, has_spread
 from clipkstar.regression.evidence import Compared
 from clipkstar.regression.group_jackknife import ClassValues, class_values, evidence_of, pooled_accuracy
 from clipkstar.regression.image_bootstrap import Side, ece_standard_error, recall_standard_error
@@ -34,6 +35,8 @@ SCORES: Mapping[str, Literal["higher", "lower"]] = {
 }
 """Scores that can be checked, and which way each is better."""
 
+NO_SPREAD = "the difference has no spread, so that how sure it is cannot be told"
+
 Value = TypeVar("Value", float, NDArray[np.float64])
 
 
@@ -44,7 +47,8 @@ def compare(pair: Pair, score: str) -> Compared:
     delete-group jackknife, over the classes whose value is defined for both with all images and without each group.
     nn1_accuracy: the same, over all images.
     Where there are no groups, the last three have no evidence and gamma_approx and kstar_mean are over the classes
-    defined for both with all images; where no class is, each side keeps the mean over its own, and n_classes is 0.
+    defined for both with all images; where no class is, each side keeps the mean over its own, and n_classes is 0: None
+    for the side that has none. A difference without spread has no evidence either.
     """
     return COMPARED[score](pair)
 
@@ -84,15 +88,12 @@ def _ece(pair: Pair) -> Compared:
 def _over_images(score: str, values: tuple[float, float], standard_error: float, n_images: int) -> Compared:
     """values: of candidate and baseline."""
     candidate, baseline = values
-    evidence = Estimated(
-        estimate=_worsening(score, candidate, baseline),
-        standard_error=standard_error,
-        n_images=n_images,
-        degrees_of_freedom=None,
-    )
-    if n_images < 2:
-        return Compared(baseline=baseline, candidate=candidate, evidence=None, reason="one image only: no spread")
-    return Compared(baseline=baseline, candidate=candidate, evidence=evidence)
+    worsening = _worsening(score, candidate, baseline)
+    reason = "one image only: no spread" if n_images < 2 else ""
+    if not reason and not has_spread(worsening, standard_error):
+        reason = NO_SPREAD
+    evidence = Estimated(estimate=worsening, standard_error=standard_error, n_images=n_images, degrees_of_freedom=None)
+    return Compared(baseline=baseline, candidate=candidate, evidence=None if reason else evidence, reason=reason)
 
 
 def _over_classes(pair: Pair, score: str, column: str) -> Compared:
@@ -100,23 +101,22 @@ def _over_classes(pair: Pair, score: str, column: str) -> Compared:
     candidate, baseline = class_values(pair.candidate.classes, column), class_values(pair.baseline.classes, column)
     of_one = ~np.isnan(candidate.all_images) | ~np.isnan(baseline.all_images)
     of_both = ~np.isnan(candidate.all_images) & ~np.isnan(baseline.all_images)
-    reason = _why_no_groups(pair, candidate, baseline)
+    reason = _why_undefined(score, candidate, baseline) or _why_no_groups(pair, candidate, baseline)
     common = of_both & candidate.defined & baseline.defined
     if not reason and not common.any():
         reason = "no class is defined for both with all images and without each group"
     if reason:
         common = of_both
-    means = [
-        float(values.all_images[common if common.any() else ~np.isnan(values.all_images)].mean())
-        for values in (candidate, baseline)
-    ]
+    of_candidate, of_baseline = (_mean(values.all_images, common) for values in (candidate, baseline))
     evidence = None
-    if not reason:
+    if not reason and of_candidate is not None and of_baseline is not None:
         without = _worsening(score, candidate.without[common], baseline.without[common]).mean(axis=0)
-        evidence = evidence_of(_worsening(score, *means), without, pair.candidate.images.height)
+        worsening, least = _worsening(score, of_candidate, of_baseline), _least_over_classes(pair, score, common)
+        evidence = evidence_of(worsening, without, pair.candidate.images.height, least=least)
+        reason = "" if evidence else NO_SPREAD
     return Compared(
-        baseline=means[1],
-        candidate=means[0],
+        baseline=of_baseline,
+        candidate=of_candidate,
         evidence=evidence,
         n_classes=int(common.sum()),
         n_left_out=int((of_one & ~common).sum()),
@@ -132,8 +132,34 @@ def _nn1_accuracy(pair: Pair) -> Compared:
     reason, evidence = _why_no_groups(pair, candidate, baseline), None
     if candidate_without is not None and baseline_without is not None:
         without = _worsening(score, candidate_without, baseline_without)
-        evidence = evidence_of(_worsening(score, of_candidate, of_baseline), without, len(labels))
+        least = least_error.of_nearest(_kstar(pair.candidate), _kstar(pair.baseline))
+        evidence = evidence_of(_worsening(score, of_candidate, of_baseline), without, len(labels), least=least)
+        reason = reason or ("" if evidence else NO_SPREAD)
     return Compared(baseline=of_baseline, candidate=of_candidate, evidence=evidence, reason=reason)
+
+
+def _least_over_classes(pair: Pair, score: str, common: NDArray[np.bool_]) -> float:
+    """The least standard error of a mean over the classes in common, (n_classes,) bool."""
+    labels = _labels(pair.candidate)
+    kept = common[labels]
+    of = least_error.of_gammas if score == "gamma_approx" else least_error.of_means
+    return of(labels[kept], _kstar(pair.candidate)[kept], _kstar(pair.baseline)[kept])
+
+
+def _mean(values: NDArray[np.float64], common: NDArray[np.bool_]) -> float | None:
+    """Mean over the classes in common, or where there are none over those that have a value; None where none has."""
+    kept = values[common if common.any() else ~np.isnan(values)]
+    return float(kept.mean()) if len(kept) else None
+
+
+def _why_undefined(score: str, candidate: ClassValues, baseline: ClassValues) -> str:
+    """Say for which side no class has a value; "" where each has one."""
+    sides = {"candidate": candidate, "baseline": baseline}
+    without = [f"the {role}" for role, values in sides.items() if np.isnan(values.all_images).all()]
+    if not without:
+        return ""
+    name, why = ("Γ′", ", in every class all k* are equal") if score == "gamma_approx" else (score, "")
+    return f"{name} is undefined for {' and '.join(without)}{why}"
 
 
 def _why_no_groups(pair: Pair, *sides: ClassValues) -> str:
@@ -154,6 +180,12 @@ def _labels(side: Evaluation) -> NDArray[np.int64]:
     import polars as pl
 
     return side.images["label"].cast(pl.Int64).to_numpy()
+
+
+def _kstar(side: Evaluation) -> NDArray[np.int64]:
+    import polars as pl
+
+    return side.images["kstar"].cast(pl.Int64).to_numpy()
 
 
 def _side(evaluation: Evaluation) -> Side:

@@ -22,10 +22,13 @@ class Evidence(Protocol):
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Two-sided interval of the worsening."""
 
-    def power(self, effect: float, *, alpha: float) -> float:
-        """Chance that a one-sided test at alpha sees a true worsening that lies `effect` > 0 off its bound."""
+    def power(self, effect: float, *, alpha: float, tolerance: float = 0.0) -> float:
+        """Chance that a one-sided test at alpha sees a true worsening that lies `effect` > 0 off its bound.
 
-    def images_needed(self, effect: float, *, alpha: float, power: float) -> int:
+        tolerance: the bound, where the true worsening lies beyond it; how sure an evidence is may depend on that.
+        """
+
+    def images_needed(self, effect: float, *, alpha: float, power: float, tolerance: float = 0.0) -> int:
         """Images of this kind with which that chance is `power`; at most those at hand where it is already."""
 
 
@@ -33,12 +36,12 @@ class Evidence(Protocol):
 class Compared:
     """One score of a pair.
 
-    baseline, candidate: the score of each, over the same classes. evidence: None = there is no interval, `reason` says
-    why. n_classes, n_left_out, p_mcnemar, discordant: as in Comparison.
+    baseline, candidate: the score of each, over the same classes; None where it is undefined. evidence: None = there is
+    no interval, `reason` says why. n_classes, n_left_out, p_mcnemar, discordant: as in Comparison.
     """
 
-    baseline: float
-    candidate: float
+    baseline: float | None
+    candidate: float | None
     evidence: Evidence | None
     n_classes: int | None = None
     n_left_out: int = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipkstar.jackknife import N_GROUPS, class_groups, standard_error
-from clipkstar.regression.estimated import Estimated
+from clipkstar.regression.estimated import Estimated, has_spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,11 +54,17 @@ def class_values(classes: pl.DataFrame, name: str) -> ClassValues:
     return ClassValues(all_images=all_images, without=without)
 
 
-def evidence_of(worsening: float, without: Floats, n_images: int) -> Estimated:
-    """Evidence from a worsening and, without each group, (N_GROUPS,) the same."""
+def evidence_of(worsening: float, without: Floats, n_images: int, *, least: float = 0.0) -> Estimated | None:
+    """Evidence from a worsening and, without each group, (N_GROUPS,) the same; None where these have no spread.
+
+    least: the standard error is at least that.
+    """
+    error = max(standard_error(without), least)
+    if not has_spread(worsening, error):
+        return None
     return Estimated(
         estimate=worsening,
-        standard_error=standard_error(without),
+        standard_error=error,
         n_images=n_images,
         degrees_of_freedom=len(without) - 1,
     )

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 TINY = 1e-12
 
+MOST_ROOT = 1e9
+"""Square root of the most images that are told to be needed; more is no forecast."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedProportions:
@@ -69,26 +72,34 @@ class PairedProportions:
 
         return end(-1.0, 1.0), end(1.0, -1.0)
 
-    def power(self, effect: float, *, alpha: float) -> float:
-        """Chance at the observed share of discordant images, which is taken for at least the effect.
+    def power(self, effect: float, *, alpha: float, tolerance: float = 0.0) -> float:
+        """Chance at the observed share of discordant images, taken for at least the worsening that is to be seen.
 
-        Normal approximation for a bound at 0. Source: Connor, Biometrics 43 (1987), 207-211.
+        Normal approximation. Source for a bound at 0: Connor, Biometrics 43 (1987), 207-211.
         """
         from scipy.special import ndtr, ndtri
 
-        if effect >= 1:
+        if tolerance + effect >= 1:
             return 1.0
-        discordant = max(self.discordant, effect)
-        shift = effect * math.sqrt(self.n) + ndtri(alpha) * math.sqrt(discordant)
-        return float(ndtr(shift / math.sqrt(discordant - effect**2)))
+        at_bound, at_truth = self._spreads(effect, tolerance)
+        return float(ndtr((effect * math.sqrt(self.n) + ndtri(alpha) * at_bound) / at_truth))
 
-    def images_needed(self, effect: float, *, alpha: float, power: float) -> int:
+    def images_needed(self, effect: float, *, alpha: float, power: float, tolerance: float = 0.0) -> int:
         """Images with which `power` is that chance, at the same share of discordant images."""
         from scipy.special import ndtri
 
-        discordant = max(self.discordant, effect)
-        spread = -ndtri(alpha) * math.sqrt(discordant) + ndtri(power) * math.sqrt(max(discordant - effect**2, 0.0))
-        return max(1, math.ceil(float(max(spread, 0.0) / effect) ** 2))
+        if tolerance + effect >= 1:
+            return 1
+        at_bound, at_truth = self._spreads(effect, tolerance)
+        root = float(-ndtri(alpha) * at_bound + ndtri(power) * at_truth) / effect
+        return max(1, math.ceil(min(max(root, 0.0), MOST_ROOT) ** 2))
+
+    def _spreads(self, effect: float, tolerance: float) -> tuple[float, float]:
+        """Standard deviations of one image's worsening: as the test at the tolerance has it, and as it then is."""
+        worsening = tolerance + effect
+        discordant = max(self.discordant, worsening)
+        worse, better = (discordant + worsening) / 2, (discordant - worsening) / 2
+        return math.sqrt(_variance(worse, better, tolerance)), math.sqrt(discordant - worsening**2)
 
     def _score(self, worsening: float) -> float | None:
         """Tango's statistic, standard normal where that is the true worsening; positive = more was observed.
@@ -98,23 +109,27 @@ class PairedProportions:
         if worsening < 0:
             mirrored = PairedProportions(n=self.n, n_worse=self.n_better, n_better=self.n_worse)._score(-worsening)
             return None if mirrored is None else -mirrored
-        variance = 2 * self._share_better(worsening) + worsening * (1 - worsening) if worsening < 1 else 0.0
+        variance = _variance(self.n_worse / self.n, self.n_better / self.n, worsening)
         if variance > 0:
             return (self.estimate - worsening) * math.sqrt(self.n / variance)
         return None if self.estimate == worsening else math.copysign(math.inf, self.estimate - worsening)
 
-    def _share_better(self, worsening: float) -> float:
-        """Maximum likelihood estimate of the share of n_better where the worsening, at least 0, is given.
 
-        The likelihood of the three kinds of images has its maximum at the larger root of
-        2 n x² + ((2 n - n_worse + n_better) worsening - n_worse - n_better) x - n_better worsening (1 - worsening).
-        """
-        half = ((2 * self.n - self.n_worse + self.n_better) * worsening - self.n_worse - self.n_better) / 2
-        constant = self.n_better * worsening * (1 - worsening)
-        root = math.sqrt(half * half + 2 * self.n * constant)
-        if half <= 0:
-            return (root - half) / (2 * self.n)
-        return constant / (root + half)  # the same without the difference of two nearly equal numbers
+def _variance(worse: float, better: float, worsening: float) -> float:
+    """Variance of one image's worsening where its mean, at least 0, is given, by maximum likelihood.
+
+    worse, better: shares of the images as observed. The likelihood of the three kinds of images has its maximum, in the
+    share of the better ones, at the larger root of
+    2 x² + ((2 - worse + better) worsening - worse - better) x - better worsening (1 - worsening).
+    """
+    if worsening >= 1:
+        return 0.0
+    half = ((2 - worse + better) * worsening - worse - better) / 2
+    constant = better * worsening * (1 - worsening)
+    root = math.sqrt(half * half + 2 * constant)
+    # Both are the same; each without the difference of two nearly equal numbers.
+    share = (root - half) / 2 if half <= 0 else constant / (root + half)
+    return 2 * share + worsening * (1 - worsening)
 
 
 def _normal_cdf(value: float) -> float:

@@ -24,9 +24,10 @@ class Question:
     compared: Compared
 
     @property
-    def difference(self) -> float:
-        """Candidate - baseline."""
-        return self.compared.candidate - self.compared.baseline
+    def difference(self) -> float | None:
+        """Candidate - baseline; None where one of them is undefined."""
+        candidate, baseline = self.compared.candidate, self.compared.baseline
+        return None if candidate is None or baseline is None else candidate - baseline
 
     def interval(self) -> tuple[float, float] | tuple[None, None]:
         """95 % interval of the difference, as far as there is one; that of the evidence is of the worsening."""

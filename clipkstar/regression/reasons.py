@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clipkstar.regression.sentences import SHARES, change
-from clipkstar.wording import counted, p_value
+from clipkstar.wording import NONE, counted, p_value, percent
 
 if TYPE_CHECKING:
     from clipkstar.regression.evidence import Evidence
@@ -13,6 +13,24 @@ if TYPE_CHECKING:
 
 MOST_IMAGES = 10**12
 """Of more no number is told: there are no such data sets."""
+
+
+def with_details(question: Question, reason: str) -> str:
+    """Add over how many classes a score is where some are left out, and of a share of right images McNemar's test."""
+    compared, details = question.compared, [reason]
+    if compared.discordant is not None and compared.p_mcnemar is not None and not _is_identical(compared.evidence):
+        details.append(
+            f"{_share(compared.discordant)} of the images are right for exactly one of the two, exact McNemar "
+            f"{_p(compared.p_mcnemar)}"
+        )
+    if compared.n_classes and compared.n_left_out:
+        n = compared.n_classes + compared.n_left_out
+        others = "the other is" if compared.n_left_out == 1 else f"the other {compared.n_left_out:,} are"
+        details.append(
+            f"over {compared.n_classes:,} of {n:,} classes, {others} undefined for one side or without a group of "
+            "images"
+        )
+    return "; ".join(details)
 
 
 def established(question: Question, p_corrected: float) -> str:
@@ -67,6 +85,8 @@ def amount(question: Question, value: float) -> str:
 
 def observed(question: Question) -> str:
     """Write the difference with its interval: `−1.20 points [−1.90, −0.50]`, candidate - baseline."""
+    if question.difference is None:
+        return NONE
     unit = " points" if question.rule.score in SHARES else ""
     shown, between, limits = change(question.rule.score, question.difference, *question.interval()).partition(" [")
     return f"{shown}{unit}{between}{limits}"
@@ -95,6 +115,11 @@ def _chance(power: float) -> str:
     if power >= 0.995:
         return "over 99 %"
     return "under 1 %" if power < 0.005 else f"{100 * power:.0f} %"
+
+
+def _share(value: float) -> str:
+    """Write a share in per cent; what one decimal cannot say as under 0.1 %."""
+    return "under 0.1 %" if 0 < value < 0.0005 else f"{percent(value)} %"
 
 
 def _p(value: float) -> str:

@@ -35,7 +35,8 @@ class Comparison:
 
     better: which way the score is better. n_classes: classes that the score is over, defined for both; None = it is
         over images. n_left_out: classes that are undefined for one of the two.
-    baseline, candidate: the score of each, over those classes. difference: candidate - baseline.
+    baseline, candidate: the score of each, over those classes; None where it is undefined. difference: candidate -
+        baseline; None where one of them is.
     low, high: 95 % interval of the difference; None where there is none.
     tolerance, effect: as in the policy, in the unit of the score, not negative.
     p_worse: one-sided, of "the worsening is at most the tolerance"; small = a worsening beyond it is established.
@@ -55,9 +56,9 @@ class Comparison:
     n_images: int
     n_classes: int | None
     n_left_out: int
-    baseline: float
-    candidate: float
-    difference: float
+    baseline: float | None
+    candidate: float | None
+    difference: float | None
     low: float | None
     high: float | None
     tolerance: float

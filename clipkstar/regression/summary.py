@@ -18,7 +18,7 @@ from clipkstar.regression.sentences import (
     verdict_words,
     why,
 )
-from clipkstar.wording import counted, number, p_value
+from clipkstar.wording import NONE, counted, number, p_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,6 +102,8 @@ def _name(score: str) -> str:
 
 def _difference(one: Comparison | ClassRegression, word: str = "") -> str:
     """Write `−3.14 worse [−4.41, −1.87]`, to be broken before the interval only."""
+    if one.difference is None:
+        return NONE
     value, *interval = change(one.score, one.difference, one.low, one.high).split(" ", 1)
     return " ".join(_whole(part) for part in (f"{value} {word}".rstrip(), *interval))
 
@@ -140,7 +142,8 @@ def _classes_of(task: str, found: Sequence[ClassRegression]) -> str:
         for one in found[:MOST_CLASSES]
     ]
     head = ("class", "score", "images", *NUMBERS, "p (Holm)", "it is")
-    more = f"\n\n{counted(len(found) - MOST_CLASSES, 'more row')} are in `--json`." if len(found) > MOST_CLASSES else ""
+    n_more = len(found) - MOST_CLASSES
+    more = f"\n\n{counted(n_more, 'more row')} {'is' if n_more == 1 else 'are'} in `--json`." if n_more > 0 else ""
     n_worse = counted(len(names), "class", "classes")
     title = f"{_short(task)}: {n_worse} became worse, {len(established):,} of them established"
     return folded(title, table(head, rows, left=("class", "score", "it is")) + more)
@@ -153,7 +156,8 @@ def _how_to_read(check: Check) -> list[str]:
             "missed too often; that alone does not fail a check.",
             "p (Holm): corrected over all comparisons, so that an encoder that is no worse fails at most once in "
             f"{number(1 / check.alpha, 0)} checks.",
-            "power: chance that a worsening of the size that the policy names would be seen with these images.",
+            "power: chance, before anything is looked at, that a worsening of the size that the policy names would be "
+            "seen with so many images; where it is low, a score can still pass because one is excluded.",
         ]
     else:
         rules = [
@@ -164,6 +168,7 @@ def _how_to_read(check: Check) -> list[str]:
         ]
     return [
         *rules,
+        "Tests are one-sided, for a worsening; the 95 % intervals are two-sided and not corrected.",
         "Both sides were evaluated on the same images; the difference is candidate − baseline, in points where the "
         "score is in per cent. Higher is better for top1, mean_class_recall, nn1_accuracy and kstar_mean, lower for "
         "ece and gamma_approx (Γ′).",

@@ -75,7 +75,10 @@ def _comparison(question: Question, policy: Policy, *, p_worse: float, p_correct
         p_within=None if evidence is None else evidence.p_within(rule.tolerance),
         p_mcnemar=compared.p_mcnemar,
         discordant=compared.discordant,
-        **judged._asdict(),
+        verdict=judged.verdict,
+        power=judged.power,
+        n_needed=judged.n_needed,
+        reason=reasons.with_details(question, judged.reason),
     )
 
 
@@ -90,15 +93,16 @@ def _judged(question: Question, policy: Policy, *, p_corrected: float, level: fl
 
 def _seen(question: Question, evidence: Evidence, policy: Policy, *, p_corrected: float, level: float) -> Judged:
     """Judge in regression mode: is a worsening there, and would one that matters have been seen, or is it excluded?"""
-    power = evidence.power(question.rule.effect, alpha=level)
+    tolerance, effect = question.rule.tolerance, question.rule.effect
+    power = evidence.power(effect, alpha=level, tolerance=tolerance)
     if p_corrected <= policy.alpha:
         return Judged("fail", power, None, reasons.established(question, p_corrected))
     if power >= policy.power:
         return Judged("pass", power, None, reasons.not_seen(question, power))
-    p_matters = evidence.p_within(question.rule.tolerance + question.rule.effect)
+    p_matters = evidence.p_within(tolerance + effect)
     if p_matters <= policy.alpha:
-        return Judged("pass", power, None, reasons.excluded(question, p_matters, effect=question.rule.effect))
-    needed = evidence.images_needed(question.rule.effect, alpha=level, power=policy.power)
+        return Judged("pass", power, None, reasons.excluded(question, p_matters, effect=effect))
+    needed = evidence.images_needed(effect, alpha=level, power=policy.power, tolerance=tolerance)
     return Judged("undecided", power, needed, reasons.too_few(question, power, needed))
 
 
