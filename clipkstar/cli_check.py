@@ -17,8 +17,15 @@ baseline_app = typer.Typer(add_completion=False, rich_markup_mode=None)
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Which checkpoint is meant, where there are several: its name in tables, MODEL or 'MODEL PRETRAINED', or "
+        help="Which checkpoint is meant, where there are several: its name in tables, MODEL or MODEL/PRETRAINED, or "
         "a pattern of these."
+    ),
+]
+Mode = Annotated[
+    Literal["regression", "non-inferiority"] | None,
+    typer.Option(
+        help="regression: fail where a worsening is established. non-inferiority: pass only where one beyond the "
+        "tolerance is excluded."
     ),
 ]
 TaskNames = Annotated[list[str] | None, typer.Option("--task", help="Data set to compare; repeatable. Default: all.")]
@@ -33,13 +40,7 @@ def run_check(
     policy: Annotated[
         Path | None, typer.Option(help="TOML; see README. Default: tolerance 0 (ece 0.001) in every score.")
     ] = None,
-    mode: Annotated[
-        Literal["regression", "non-inferiority"] | None,
-        typer.Option(
-            help="regression: fail where a worsening is established. non-inferiority: pass only where one beyond the "
-            "tolerance is excluded."
-        ),
-    ] = None,
+    mode: Mode = None,
     across: Annotated[
         list[str] | None, typer.Option(help="precision or space: the two may differ in it; repeatable.")
     ] = None,
@@ -55,7 +56,7 @@ def run_check(
     from clipkstar.run import to_json
 
     files = {"--junit": junit, "--summary": summary}
-    outputs.check_places(files)
+    outputs.check_places(files, inputs=[candidate, baseline, *([policy] if policy else [])])
     demanded = read_policy(policy, mode=mode, across=across or ())
     found = check(candidate, baseline, demanded, model=model, baseline_model=baseline_model, tasks=task or ())
     if as_json:

@@ -161,6 +161,11 @@ def test_junit_and_summary_are_written_and_replace_earlier_ones(call: Call) -> N
     assert said.err == ""
 
 
+def test_a_name_as_long_as_a_file_may_have_does(call: Call) -> None:
+    assert call(f"check final --baseline final --summary {'x' * 255}").code == 0
+    assert files() == ["x" * 255]
+
+
 def test_the_summary_is_appended_to_what_github_shows_and_annotations_go_to_stderr(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +185,7 @@ def test_a_step_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
     assert (said.code, said.err) == (
         0,
         "clipkstar: candidate and baseline are the same weights, 45206a39.\n"
-        "clipkstar: the summary of the step cannot be written (No such file or directory).\n",
+        "clipkstar: GITHUB_STEP_SUMMARY, 'missing/step.md', cannot be written (No such file or directory).\n",
     )
 
 
@@ -190,6 +195,10 @@ def test_a_step_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
         ("--junit final", "'final' is a folder; --junit needs a file."),
         ("--junit /dev/null", "'/dev/null' is no file; --junit needs a file."),
         ("--summary file/s.md", "'file/s.md' cannot be written (Not a directory); choose another with --summary."),
+        (
+            f"--summary {'x' * 300}",
+            f"'{'x' * 300}' cannot be written (File name too long); choose another with --summary.",
+        ),
         ("--junit x --summary ./x", "--junit and --summary name the same file 'x'; give each its own."),
     ],
 )
@@ -206,7 +215,16 @@ def test_places_that_cannot_be_written_are_refused_before_anything_is_read(
     [
         (
             "check nowhere --baseline final",
-            "'nowhere' does not exist; name a folder of runs, such as that of --runs of a sweep.",
+            "the candidate 'nowhere' does not exist; name a folder of runs, or a file of 'clipkstar baseline save'.",
+        ),
+        (
+            "check final --baseline nowhere.parquet",
+            "the baseline 'nowhere.parquet' does not exist; name a folder of runs, or a file of 'clipkstar baseline "
+            "save'.",
+        ),
+        (
+            "check final --baseline b.parquet --junit ./b.parquet",
+            "--junit names 'b.parquet', which the check reads; give it a file of its own.",
         ),
         (
             "check final --baseline stage1 --model tiny-p9",

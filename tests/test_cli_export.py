@@ -118,7 +118,14 @@ def test_models_are_chosen_by_a_pattern_of_model_tag_or_title(call: Call, model:
             ("--out", "notes.txt"),
             "the file 'notes.txt' is no earlier export as csv; choose another or move it away.",
         ),
-        (("--out", "notes.txt/a.csv"), "the folder 'notes.txt' cannot be written; choose another with --out."),
+        (
+            ("--out", "notes.txt/a.csv"),
+            "'notes.txt/a.csv' cannot be written (Not a directory); choose another with --out.",
+        ),
+        (
+            ("--out", "x" * 300),
+            f"'{'x' * 300}' cannot be written (File name too long); choose another with --out.",
+        ),
         (("nowhere",), "'nowhere' does not exist; name a folder of runs, such as that of --runs of a sweep."),
         (("notes.txt",), "'notes.txt' is no folder; name a folder of runs, such as that of --runs of a sweep."),
     ],

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ import pytest
 import yaml
 from lxml import etree
 
+from clipkstar.encoders import zoo
+
 Step = Mapping[str, Any]
 
 WORKFLOW = Path(__file__).parent.parent / ".github" / "workflows" / "gate.yml"
@@ -21,6 +24,9 @@ INPUTS = READ[True]["workflow_call"]["inputs"]  # YAML reads the key `on` as tru
 JOB = READ["jobs"]["gate"]
 STEPS = JOB["steps"]
 OWN = [step for step in STEPS if "run" in step and step["name"] != "install"]
+(INSTALL,) = [step for step in STEPS if step.get("name") == "install"]
+REPOSITORY = WORKFLOW.parents[2]
+UNBUILT = (".*", "*.egg-info", "__pycache__", "build", "dist", "runs", "notebooks", "tests")
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 
 
@@ -96,7 +102,7 @@ def failing(baseline: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 def test_an_encoder_against_its_own_baseline_passes_the_gate(passing: Done) -> None:
     assert passing.code == 0, passing.said
-    assert passing.summary.startswith("## Pass: no worsening in 2 comparisons")
+    assert passing.summary.startswith("## Pass: no worsening beyond the tolerance is established in 2 comparisons;")
     assert passing.summary == (passing.folder / "gate/check.md").read_text() + "\n"
     junit = etree.parse(passing.folder / "gate/check.xml").getroot()
     assert (junit.get("tests"), junit.get("failures")) == ("2", "0")
@@ -110,6 +116,38 @@ def test_an_earlier_stage_of_its_training_fails_the_gate(failing: Done) -> None:
     failures = etree.parse(failing.folder / "gate/check.xml").findall(".//failure")
     assert "digits: top1 fell by 72.90 points" in [failure.get("message") for failure in failures]
     assert "::error title=digits%3A top1 fell by 72.90 points::" in failing.said
+
+
+def test_options_reach_the_evaluation_and_the_check_and_a_model_needs_no_tag(baseline: Path, tmp_path: Path) -> None:
+    options = {"eval-options": "--precision bf16 --task digits", "check-options": "--across precision --task *"}
+    final = f"local-dir:{zoo.FOLDER / 'tiny-p8' / 'final'}"
+    refused = gate(tmp_path, model=final, baseline=str(baseline), **options)
+    assert refused.said == (
+        "clipkstar: there is no task of the baseline 'zoo--tiny-p8--final' for --task '*'; known are digits.\n"
+    )
+    done = gate(tmp_path, model=final, baseline=str(baseline), **options | {"check-options": "--across precision"})
+    assert done.code == 0, done.said
+    assert "open_clip--final--local-dir" in done.summary
+
+
+def test_what_is_installed_is_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, installed = tmp_path / "a copy", tmp_path / "installed"
+    shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns(*UNBUILT))
+    monkeypatch.setenv("PIP_TARGET", str(installed))
+    for name in ("PIP_NO_DEPS", "PIP_NO_INDEX", "PIP_NO_COMPILE", "PIP_DISABLE_PIP_VERSION_CHECK"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads it the other way round: build with what is here
+    done = gate(tmp_path / "gate", steps=[INSTALL], clipkstar=str(tree))
+    assert done.code == 0, done.said
+    assert (installed / "clipkstar" / "cli.py").is_file() and (installed / "bin" / "clipkstar").is_file()
+
+
+def test_no_other_models_cache_is_restored() -> None:
+    caches = [step["with"] for step in STEPS if step.get("uses", "").startswith("actions/cache@")]
+    for cache in caches:
+        (prefix,) = cache["restore-keys"].splitlines()
+        assert "${{ steps.caches.outputs.key }}" in prefix
+        assert cache["key"] == prefix + "${{ github.run_id }}"
 
 
 @pytest.mark.parametrize("pattern", [line.strip() for line in STEPS[-1]["with"]["path"].splitlines()])
@@ -133,8 +171,11 @@ def test_a_key_of_a_cache_is_one_whatever_the_inputs_are(failing: Done, tmp_path
 
 def test_no_input_is_run_as_a_command(tmp_path: Path) -> None:
     code = "$(touch taken); `touch taken` && touch taken #"
-    done = gate(tmp_path, model=code, pretrained=code, tasks=f"{code} *", suite=code, baseline=code, policy=code)
-    assert done.code == 2, done.said
+    options = {"eval-options": f"{code} *", "check-options": f"{code} *"}
+    chosen = {"model": code, "pretrained": code, "tasks": f"{code} *", "suite": code, "baseline": code, "policy": code}
+    for steps in (OWN, OWN[-1:], [INSTALL]):
+        done = gate(tmp_path, steps=steps, **chosen, **options, clipkstar=f"./{code}")
+        assert done.code, done.said
     assert not (tmp_path / "taken").exists()
 
 

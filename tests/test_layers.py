@@ -13,7 +13,7 @@ PACKAGE = Path(clipkstar.__file__).parent
 TASKS = Path(clipkstar_tasks.__file__).parent
 
 ROWS = (
-    "errors task checkpoint full_float32 freed_memory shown_names caching.folder causes notices interrupts",
+    "errors task checkpoint full_float32 freed_memory shown_names caching.folder causes notices interrupts whole_files",
     "caching.file_states once versions undisturbed rank_zero",
     "encoder embeddings embedding_files caching.file_hashes caching.found_facts hub_answers data.source caching.room",
     "read_ahead data.class_name_files data.image_folder data.row_checks data.text_lines",
@@ -41,8 +41,10 @@ ROWS = (
     "stored_runs",
     "regression.record",
     "regression.evidence regression.policy_values regression.baseline_file regression.troubles regression.sentences",
+    "regression.whole_tables",
     "regression.policy regression.sides regression.estimated regression.paired_proportions regression.weighted_holm",
-    "regression.question regression.refusals regression.lacking regression.group_jackknife regression.image_bootstrap",
+    "regression.question regression.refusals regression.lacking regression.image_bootstrap",
+    "regression.group_jackknife regression.least_error",
     "regression.reasons regression.comparing regression.class_regressions",
     "regression.junit regression.summary regression.annotations regression.verdicts",
     "regression.outputs",

@@ -175,6 +175,36 @@ def test_a_file_of_another_schema_is_refused(mark: str) -> None:
     assert refusal(FILE) == f"the baseline file 'baseline.parquet' has {said} 2, this clipkstar reads 1; {AGAIN}."
 
 
+@pytest.mark.parametrize("mark", ["baseline_schema", "run_schema"])
+def test_a_file_with_a_row_of_another_schema_is_refused(mark: str) -> None:
+    write_baseline(FILE, [evaluation()])
+    table = pl.read_parquet(FILE)
+    pl.concat([table, table.with_columns(pl.lit(7, dtype=pl.Int32).alias(mark))]).write_parquet(FILE)
+    said = mark.replace("_", " ")
+    assert refusal(FILE) == f"the baseline file 'baseline.parquet' has {said} 7, this clipkstar reads 1; {AGAIN}."
+
+
+@pytest.mark.parametrize("value", ["one", None, float("nan"), [1]])
+@pytest.mark.parametrize("mark", ["baseline_schema", "run_schema"])
+def test_a_file_whose_schemas_are_no_numbers_is_no_baseline(mark: str, value: object) -> None:
+    write_baseline(FILE, [evaluation()])
+    pl.read_parquet(FILE).with_columns(pl.Series(mark, [value])).write_parquet(FILE)
+    assert refusal(FILE) == (
+        "'baseline.parquet' is no baseline file; 'clipkstar baseline save RUNS --out FILE' writes one."
+    )
+
+
+def test_a_name_as_long_as_a_file_may_have_does_and_a_longer_one_is_refused() -> None:
+    write_baseline(Path("x" * 255), [evaluation()])
+    assert len(read_baseline(Path("x" * 255))) == 1
+    longer = Path("x" * 300)
+    with pytest.raises(InputError) as raised:
+        write_baseline(longer, [evaluation()])
+    why = "(File name too long)"
+    assert str(raised.value) == f"the baseline file '{longer}' cannot be written {why}; choose another with --out."
+    assert refusal(longer) == f"'{longer}' cannot be read {why}; check the path."
+
+
 def test_a_file_that_is_not_as_it_was_saved_is_refused() -> None:
     write_baseline(FILE, [evaluation()])
     table = pl.read_parquet(FILE)
@@ -182,6 +212,16 @@ def test_a_file_that_is_not_as_it_was_saved_is_refused() -> None:
     assert refusal(FILE) == f"the baseline file 'baseline.parquet' is damaged (digits is not as it was saved); {AGAIN}."
     table.drop("image_label").write_parquet(FILE)
     assert refusal(FILE) == f"the baseline file 'baseline.parquet' is damaged (\"image_label\" not found); {AGAIN}."
+    table.with_columns(run=pl.lit(None, dtype=pl.String)).write_parquet(FILE)
+    assert refusal(FILE) == f"the baseline file 'baseline.parquet' is damaged (\"run\" is empty); {AGAIN}."
+    table.with_columns(run=pl.lit(3, dtype=pl.Int32)).write_parquet(FILE)
+    assert refusal(FILE) == (
+        f"the baseline file 'baseline.parquet' is damaged (\"run\" is Int32 instead of String); {AGAIN}."
+    )
+    table.with_columns(image_label=pl.lit(3, dtype=pl.Int32)).write_parquet(FILE)
+    assert refusal(FILE) == (
+        f"the baseline file 'baseline.parquet' is damaged (\"image_label\" is Int32 instead of List(Int32)); {AGAIN}."
+    )
     table.with_columns(run=pl.lit("{")).write_parquet(FILE)
     assert refusal(FILE).startswith("the baseline file 'baseline.parquet' is damaged (its record is not a readable run")
 

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hand_made_evaluations import evaluation
 from hand_made_runs import write_failure
@@ -13,6 +14,7 @@ from clipkstar import store
 from clipkstar.errors import InputError
 from clipkstar.regression.baseline_file import condensed, write_baseline
 from clipkstar.regression.pairing import Paired, pair_sides
+from clipkstar.regression.saving import save
 from clipkstar.regression.sides import Side, offer, read_side, side_of
 from clipkstar.run import Evaluation
 from clipkstar.store import Store
@@ -109,7 +111,7 @@ def test_other_weights_under_the_same_title_are_another_checkpoint() -> None:
 
 def test_a_place_that_is_not_there_is_refused() -> None:
     assert choice_refusal(Path("nowhere")) == (
-        "'nowhere' does not exist; name a folder of runs, such as that of --runs of a sweep."
+        "the baseline 'nowhere' does not exist; name a folder of runs, or a file of 'clipkstar baseline save'."
     )
 
 
@@ -220,19 +222,30 @@ def test_what_is_no_pair_is_refused_with_the_difference(changes: dict[str, objec
 
 
 @pytest.mark.parametrize(
-    ("changes", "across", "said"),
+    ("changes", "across", "said", "notice"),
     [
-        ({"precision": "bf16"}, "precision", "another precision (bf16 instead of fp32)"),
-        ({"space": "pre_projection"}, "space", "another space (pre_projection instead of output)"),
+        (
+            {"precision": "bf16"},
+            "precision",
+            "another precision (bf16 instead of fp32)",
+            "the candidate was evaluated in bf16, the baseline in fp32.",
+        ),
+        (
+            {"space": "pre_projection"},
+            "space",
+            "another space (pre_projection instead of output)",
+            "the candidate was evaluated in the space pre_projection, the baseline in the space output.",
+        ),
     ],
 )
 def test_another_precision_or_space_is_refused_unless_it_is_to_be_compared_across(
-    changes: dict[str, object], across: str, said: str
+    changes: dict[str, object], across: str, said: str, notice: str
 ) -> None:
     candidate, baseline = evaluation("a", **changes), evaluation("b")
     remedy = f"{ALIKE}, or compare with --across {across}"
     assert refusal(new(candidate), old(baseline)) == f"{BEGIN} {said}; {remedy}."
-    assert len(paired(candidate, baseline, across=[across]).pairs) == 1
+    found = paired(candidate, baseline, across=[across])
+    assert (len(found.pairs), notice in found.notices) == (1, True)
 
 
 def test_all_that_differs_is_named_in_one_sentence() -> None:
@@ -306,7 +319,7 @@ def test_several_runs_of_the_baseline_that_fit_are_refused_and_listed() -> None:
 def two_sides(**models: str | None) -> tuple[Side, Side]:
     return (
         read_side(Path("new"), role="candidate", model=models.get("model")),
-        read_side(Path("old"), role="baseline", model=models.get("baseline_model")),
+        read_side(Path("old"), role="baseline", model=models.get("baseline_model"), option="--baseline-model"),
     )
 
 
@@ -337,11 +350,114 @@ def test_a_pair_of_the_baseline_that_failed_is_refused_though_nothing_else_of_it
     assert [pair.label for pair in pair_sides(*two_sides(), tasks=["digits"]).pairs] == ["digits"]
 
 
-def test_what_failed_of_another_checkpoint_or_on_another_data_set_of_the_candidate_does_not_matter() -> None:
+@pytest.mark.parametrize("model", ["zoo--b--final", "b final", "b", "zoo--b*l"])
+def test_what_failed_of_another_checkpoint_than_is_chosen_or_on_another_data_set_is_only_said(model: str) -> None:
     both("digits")
-    write_failure(Path("old"), "zoo--b--final2", "it has no weights.", task="digits")
+    write_failure(Path("old"), "zoo--b2--final2", "it has no weights.", task="digits")
     write_failure(Path("new"), "zoo--a--final", "it has no weights.", task="fashion")
-    assert len(pair_sides(*two_sides()).pairs) == 1
+    found = pair_sides(*two_sides(baseline_model=model))
+    assert len(found.pairs) == 1
+    assert found.notices == (
+        "the candidate's folder: zoo--a--final on fashion failed: it has no weights.",
+        "the baseline's folder: zoo--b2--final2 on digits failed: it has no weights.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("root", "own", "option", "model"),
+    [
+        ("new", "the candidate 'zoo--a--final'", "--model", None),
+        ("new", "the candidate 'zoo--a--final'", "--model", "a"),
+        ("new", "the candidate 'zoo--a--final'", "--model", "zoo--a--*"),
+        ("old", "the baseline 'zoo--b--final'", "--baseline-model", None),
+        ("old", "the baseline 'zoo--b--final'", "--baseline-model", "b*"),
+    ],
+)
+def test_an_older_checkpoint_does_not_stand_for_one_that_failed(
+    root: str, own: str, option: str, model: str | None
+) -> None:
+    both("digits", "fashion")
+    failed = f"zoo--{'a' if root == 'new' else 'b'}--epoch9"
+    write_failure(Path(root), f"{failed} of epochs/9.pt", "out of memory.", task="digits")
+    sides = two_sides(**{option.strip("-").replace("-", "_"): model})
+    assert refusal(*sides) == (
+        f"{own} has others beside it whose runs cannot be used ({failed} of epochs/9.pt on digits: it failed: out of "
+        f"memory); say which is meant with {option}."
+    )
+    assert len(pair_sides(*sides, tasks=["fashion"]).pairs) == 1
+
+
+def test_a_damaged_run_of_another_checkpoint_counts_as_one_that_failed() -> None:
+    both("digits")
+    write("new", evaluation("z", fingerprint="digits"))
+    (record,) = Path("new/digits/zoo--z--final").glob("*/run.json")
+    (record.parent / "images.parquet").write_bytes(b"")
+    assert refusal(*two_sides()) == (
+        "the candidate 'zoo--a--final' has others beside it whose runs cannot be used (zoo--z--final on digits: "
+        f"{record.parent.name} lacks a whole table); say which is meant with --model."
+    )
+
+
+def test_a_baseline_is_not_saved_of_an_older_checkpoint_nor_of_tables_that_do_not_fit() -> None:
+    both("digits")
+    write_failure(Path("old"), "zoo--b--epoch9", "out of memory.")
+    with pytest.raises(InputError, match=r"zoo--b--epoch9 on digits: .*; say which is meant with --model\.$"):
+        save(Path("old"), Path("b.parquet"))
+    (file,) = Path("old").glob("*/*/*/images.parquet")
+    pl.read_parquet(file).drop("label").write_parquet(file)
+    with pytest.raises(InputError, match=r"are not those of its run\.json \(images\.parquet has no label\)"):
+        save(Path("old"), Path("b.parquet"), model="b final")
+    assert not Path("b.parquet").exists()
+
+
+def test_a_name_with_brackets_is_no_pattern_for_what_failed() -> None:
+    write("new", evaluation("a[1]"))
+    write_failure(Path("new"), "zoo--a1--final", "out of memory.")
+    side = read_side(Path("new"), role="candidate", model="a[1]")
+    assert len(pair_sides(side, old(evaluation("b"))).pairs) == 1
+
+
+# tables that are not those of their records
+
+
+@pytest.mark.parametrize(("name", "said"), [("row", "row"), ("label", "label")])
+def test_tables_of_other_images_under_equal_records_are_no_pair(name: str, said: str) -> None:
+    candidate = evaluation("a")
+    candidate = replace(candidate, images=candidate.images.with_columns(pl.col(name).reverse()))
+    assert refusal(new(candidate), old(evaluation("b"))) == (
+        f"candidate and baseline do not compare on digits: their images.parquet differ in {said}, though their records "
+        "name the same images; repeat both runs with --force."
+    )
+
+
+def test_tables_that_do_not_give_the_recorded_scores_are_refused() -> None:
+    both("digits")
+    (file,) = Path("new").glob("*/*/*/images.parquet")
+    pl.read_parquet(file).with_columns(prediction=pl.col("label")).write_parquet(file)
+    recorded = evaluation("a", name="digits", fingerprint="digits").run.scores["top1"]
+    assert refusal(*two_sides()) == (
+        f"the tables of {file.parent} are not those of its run.json (top1 of the tables is 1.0, the record has "
+        f"{recorded}); repeat the run with --force."
+    )
+
+
+def test_a_table_with_overwritten_bytes_is_refused() -> None:
+    both("digits")
+    (file,) = Path("new").glob("*/*/*/images.parquet")
+    whole = file.read_bytes()
+    for start in range(4, len(whole) - 60, 100):
+        file.write_bytes(whole[:start] + b"\xff" * 50 + whole[start + 50 :])
+        try:
+            (pair,) = pair_sides(*two_sides()).pairs
+        except InputError as error:
+            assert str(error).startswith(f"the tables of {file.parent} ")
+        else:
+            assert pair.candidate.images.equals(condensed(evaluation("a", name="digits", fingerprint="digits")).images)
+
+
+def test_a_name_that_is_too_long_for_a_file_is_refused() -> None:
+    place = "x" * 300
+    assert choice_refusal(Path(place)) == f"'{place}' cannot be read (File name too long); check the path."
 
 
 @pytest.mark.parametrize(("root", "role", "model"), [("new", "candidate", "a"), ("old", "baseline", "b")])

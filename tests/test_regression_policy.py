@@ -77,11 +77,22 @@ def test_what_is_said_on_the_command_line_goes_before_the_mode_of_the_file_and_a
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("alpha = 0.5", "the policy 'gate.toml' has alpha = 0.5; it needs a number above 0 and below 0.5."),
-        ("alpha = 0", "the policy 'gate.toml' has alpha = 0; it needs a number above 0 and below 0.5."),
-        ("alpha = nan", "the policy 'gate.toml' has alpha = nan; it needs a number above 0 and below 0.5."),
-        ("alpha = true", "the policy 'gate.toml' has alpha = true; it needs a number above 0 and below 0.5."),
-        ("alpha = '5 %'", "the policy 'gate.toml' has alpha = '5 %'; it needs a number above 0 and below 0.5."),
+        ("alpha = 0.5", "the policy 'gate.toml' has alpha = 0.5; it needs a number from 0.000001 to below 0.5."),
+        ("alpha = 0", "the policy 'gate.toml' has alpha = 0; it needs a number from 0.000001 to below 0.5."),
+        ("alpha = nan", "the policy 'gate.toml' has alpha = nan; it needs a number from 0.000001 to below 0.5."),
+        ("alpha = true", "the policy 'gate.toml' has alpha = true; it needs a number from 0.000001 to below 0.5."),
+        ("alpha = '5 %'", "the policy 'gate.toml' has alpha = '5 %'; it needs a number from 0.000001 to below 0.5."),
+        ("alpha = 9e-7", "the policy 'gate.toml' has alpha = 9e-07; it needs a number from 0.000001 to below 0.5."),
+        (
+            f"alpha = 1{'0' * 400}",
+            f"the policy 'gate.toml' has alpha = 1{'0' * 59}…; it needs a number from 0.000001 to below 0.5.",
+        ),
+        (
+            f"alpha = 0x{'f' * 5000}",
+            "the policy 'gate.toml' has alpha = a number of very many digits; it needs a number from 0.000001 to below "
+            "0.5.",
+        ),
+        (f"a = {'[' * 5000}", "the policy 'gate.toml' is no policy (it is nested too deep); correct it."),
         ("power = 1.0", "the policy 'gate.toml' has power = 1.0; it needs a number above 0 and below 1."),
         (
             "mode = 'equivalence'",
@@ -95,15 +106,38 @@ def test_what_is_said_on_the_command_line_goes_before_the_mode_of_the_file_and_a
         ("[scores]\ntop1 = 3", "the policy 'gate.toml' in [scores] has top1 = 3; it needs a table, [scores.top1]."),
         (
             "[scores.top1]\ntolerance = -0.1",
-            "the policy 'gate.toml' in [scores.top1] has tolerance = -0.1; it needs a number of 0 or more.",
+            "the policy 'gate.toml' in [scores.top1] has tolerance = -0.1; it needs a number from 0 to 1,000,000.",
+        ),
+        (
+            "[scores.top1]\ntolerance = 1e7",
+            "the policy 'gate.toml' in [scores.top1] has tolerance = 10000000.0; it needs a number from 0 to "
+            "1,000,000.",
+        ),
+        (
+            "[scores.top1]\ntolerance = 1",
+            "the policy 'gate.toml' in [scores.top1] has tolerance = 1, which is 100 points of top1; a point is 0.01, "
+            "and at most 0.25 makes sense.",
+        ),
+        (
+            "[tasks.digits.kstar_mean]\neffect = 0.5",
+            "the policy 'gate.toml' in [tasks.digits.kstar_mean] has effect = 0.5, which is 50 points of kstar_mean; a "
+            "point is 0.01, and at most 0.25 makes sense.",
+        ),
+        (
+            "[scores.top1]\neffect = 1e-7",
+            "the policy 'gate.toml' in [scores.top1] has effect = 1e-07; it needs a number from 0.000001 to 1,000,000.",
+        ),
+        (
+            "[scores.top1]\nweight = 1e-4",
+            "the policy 'gate.toml' in [scores.top1] has weight = 0.0001; it needs a number from 0.001 to 1,000.",
         ),
         (
             "[scores.top1]\neffect = 0",
-            "the policy 'gate.toml' in [scores.top1] has effect = 0; it needs a number above 0.",
+            "the policy 'gate.toml' in [scores.top1] has effect = 0; it needs a number from 0.000001 to 1,000,000.",
         ),
         (
             "[scores.top1]\nweight = inf",
-            "the policy 'gate.toml' in [scores.top1] has weight = inf; it needs a number above 0.",
+            "the policy 'gate.toml' in [scores.top1] has weight = inf; it needs a number from 0.001 to 1,000.",
         ),
         (
             "[scores.top1]\ntolerence = 0",
@@ -112,7 +146,7 @@ def test_what_is_said_on_the_command_line_goes_before_the_mode_of_the_file_and_a
         ("[scores.top_1]", "there is no score that can be checked 'top_1'; did you mean 'top1'?"),
         (
             "[tasks.digits.top1]\ntolerance = '2'",
-            "the policy 'gate.toml' in [tasks.digits.top1] has tolerance = '2'; it needs a number of 0 or more.",
+            "the policy 'gate.toml' in [tasks.digits.top1] has tolerance = '2'; it needs a number from 0 to 1,000,000.",
         ),
         (
             "[scores.top1]\n[tasks.digits.ece]\ntolerance = 1",

@@ -14,6 +14,7 @@ from clipkstar.regression.sentences import (
     headline,
     score_value,
     sides,
+    verdict_words,
     why,
 )
 
@@ -40,6 +41,17 @@ def test_a_headline_says_what_the_score_did() -> None:
     assert headline(replace(FAILING, difference=0.0)) == "digits: top1 is equal"
 
 
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "whom"),
+    [(None, 0.5, "one side"), (0.5, None, "one side"), (None, None, "both sides")],
+)
+def test_an_undefined_score_is_said_to_be_that(candidate: float | None, baseline: float | None, whom: str) -> None:
+    undefined = replace(UNDECIDED, candidate=candidate, baseline=baseline, difference=None, low=None, high=None)
+    assert headline(undefined) == f"emoji_noto: ece is undefined for {whom}"
+    assert direction(undefined) == "–"
+    assert (score_value("top1", None), change("top1", None, None, None)) == ("–", "–")
+
+
 def test_shares_are_in_per_cent_and_every_difference_has_its_sign() -> None:
     assert score_value("top1", 0.12345) == "12.35"
     assert score_value("kstar_mean", 0.12345) == "0.123"
@@ -63,6 +75,13 @@ def test_of_many_classes_a_sentence_names_the_first() -> None:
 def test_a_reason_does_not_say_twice_that_it_is_undecided() -> None:
     assert why(replace(UNDECIDED, reason="undecided: too few")) == "too few."
     assert why(replace(PASSING, reason="there is no difference at all")) == "there is no difference at all."
+
+
+def test_a_pass_claims_no_more_than_the_tolerance_allows() -> None:
+    assert verdict_words(check_of(PASSING, PASSING)) == (
+        "Pass: no worsening beyond the tolerance is established in 2 comparisons; each would show, or excludes, one "
+        "that matters"
+    )
 
 
 @pytest.mark.parametrize(("alpha", "shown"), [(0.05, "5 %"), (0.1, "10 %"), (0.001, "0.1 %"), (0.025, "2.5 %")])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from clipkstar import whole_files
 from clipkstar.errors import InputError
 from clipkstar.store import try_to_write
 
@@ -17,27 +17,22 @@ def check_place(path: Path, wanted: str, is_wanted: Callable[[Path], bool]) -> N
     """
     if ":/" in str(path):
         raise InputError(f"'{path}' is an address; --out needs a file of this machine.")
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder; --out needs a file.")
-    if path.exists() and not is_wanted(path):
-        raise InputError(f"the file '{path}' is no {wanted}; choose another or move it away.")
     try:
+        if path.is_dir():
+            raise InputError(f"'{path}' is a folder; --out needs a file.")
+        if path.exists() and not is_wanted(path):
+            raise InputError(f"the file '{path}' is no {wanted}; choose another or move it away.")
         try_to_write(path.parent)
     except OSError as error:
-        raise InputError(f"the folder '{path.parent}' cannot be written; choose another with --out.") from error
+        raise InputError(f"'{path}' cannot be written ({error.strerror}); choose another with --out.") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write or replace a file, which is never seen in part; raises InputError where the disk does not take it."""
-    unfinished = path.with_name(f".{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        whole_files.write_whole(path, lambda unfinished: unfinished.write_bytes(content))
     except OSError as error:
         raise InputError(f"'{path}' cannot be written ({error.strerror}); choose another place with --out.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def begins_with(path: Path, opening: bytes) -> bool:

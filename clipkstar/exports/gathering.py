@@ -73,7 +73,7 @@ def _names_of_result(result: Result) -> _Names:
 
 
 def _own(names: _Names) -> tuple[str, ...]:
-    return names.model, f"{names.model}/{names.pretrained}", names.title
+    return names.model, f"{names.model}/{names.pretrained}", f"{names.model} {names.pretrained}", names.title
 
 
 def _chosen(choice: Choice, every: Sequence[_Names]) -> set[_Names]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from clipkstar.errors import InputError
 from clipkstar.jackknife import N_GROUPS
 from clipkstar.run import SCHEMA as RUN_SCHEMA
 from clipkstar.run import Evaluation, from_json
+from clipkstar.whole_files import write_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,24 +77,18 @@ def write_baseline(path: Path, evaluations: Sequence[Evaluation]) -> None:
 
     check_place(path)
     table = pl.concat([_row(condensed(evaluation)) for evaluation in evaluations])
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.write_parquet(unfinished, compression="zstd", compression_level=COMPRESSION_LEVEL)
-        unfinished.replace(path)
-    except OSError as error:
-        why = error.strerror or first_line(error)
-        raise InputError(f"the baseline file '{path}' cannot be written ({why}); choose another with --out.") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
+    write_to = partial(table.write_parquet, compression="zstd", compression_level=COMPRESSION_LEVEL)
+    with _said(path):
+        write_whole(path, write_to)
 
 
 def check_place(path: Path) -> None:
     """Raise InputError where no baseline may be written since something else is there."""
-    if path.is_dir():
+    with _said(path):
+        is_folder, is_there = path.is_dir(), path.exists()
+    if is_folder:
         raise InputError(f"'{path}' is a folder; --out needs a file, such as baseline.parquet.")
-    if path.exists() and not _marks_of(path):
+    if is_there and not _marks_of(path):
         raise InputError(f"'{path}' is there and is no baseline file; choose another with --out.")
 
 
@@ -101,19 +96,16 @@ def read_baseline(path: Path) -> tuple[Evaluation, ...]:
     """Read a baseline file; raises InputError where it is none, of another schema, or damaged."""
     import polars as pl
 
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({error.strerror}); check the path.") from error
+    if not is_there:
         raise InputError(f"there is no file '{path}'; check the path.")
-    marks = _marks_of(path)
-    if not marks:
-        raise InputError(f"'{path}' is no baseline file; 'clipkstar baseline save RUNS --out FILE' writes one.")
-    for name, wanted in MARKS.items():
-        if marks[name] != wanted:
-            what = name.replace("_", " ")
-            raise InputError(
-                f"the baseline file '{path}' has {what} {marks[name]}, this clipkstar reads {wanted}; {AGAIN}."
-            )
+    _refuse_others(path)
     try:
         table = pl.read_parquet(path, glob=False)
+        _check_columns(table)
         return tuple(_evaluation(row) for row in table.iter_slices(1))
     except InputError as error:
         raise InputError(f"the baseline file '{path}' is damaged ({str(error).rstrip('.')}); {AGAIN}.") from error
@@ -121,15 +113,56 @@ def read_baseline(path: Path) -> tuple[Evaluation, ...]:
         raise InputError(f"the baseline file '{path}' is damaged ({first_line(error)}); {AGAIN}.") from error
 
 
-def _marks_of(path: Path) -> dict[str, int]:
-    """Return the schemas that a baseline file says it has; {} = it is none."""
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file that is to be written into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or first_line(error)
+        raise InputError(f"the baseline file '{path}' cannot be written ({why}); choose another with --out.") from error
+
+
+def _refuse_others(path: Path) -> None:
+    """Raise InputError for what is no baseline file, or has a row of another schema."""
+    marks = _marks_of(path)
+    if not marks:
+        raise InputError(f"'{path}' is no baseline file; 'clipkstar baseline save RUNS --out FILE' writes one.")
+    for name, wanted in MARKS.items():
+        for found in marks[name]:
+            if found != wanted:
+                what = name.replace("_", " ")
+                raise InputError(
+                    f"the baseline file '{path}' has {what} {found}, this clipkstar reads {wanted}; {AGAIN}."
+                )
+
+
+def _marks_of(path: Path) -> dict[str, list[int]]:
+    """Return the schemas that a baseline file says its rows have; {} = it is none."""
     import polars as pl
 
     try:
         found = pl.read_parquet(path, columns=list(MARKS), glob=False)
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return {}
-    return {name: int(found[name][0]) for name in MARKS} if found.height else {}
+    are_whole = all(column.dtype.is_integer() and not column.null_count() for column in found)
+    return found.to_dict(as_series=False) if found.height and are_whole else {}
+
+
+def _check_columns(table: pl.DataFrame) -> None:
+    """Raise InputError, without the name of the file, where its columns are not those of a baseline file."""
+    import polars as pl
+
+    texts = dict.fromkeys(("run", "sha256"), pl.String())
+    image_lists = {f"image_{name}": pl.List(dtype) for name, dtype in image_columns().items()}
+    class_lists = {f"class_{name}": pl.List(dtype) for name, dtype in class_columns().items()}
+    for name, wanted in (texts | image_lists | class_lists).items():
+        if name not in table.columns:
+            raise InputError(f'"{name}" not found')
+        if table[name].dtype != wanted:
+            raise InputError(f'"{name}" is {table[name].dtype} instead of {wanted}')
+        if name in texts and table[name].null_count():
+            raise InputError(f'"{name}" is empty')
 
 
 def _cast(table: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:

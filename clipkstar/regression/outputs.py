@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from clipkstar.regression.annotations import annotations as annotation_lines
 from clipkstar.regression.junit import junit
 from clipkstar.regression.summary import summary
 from clipkstar.store import try_to_write
+from clipkstar.whole_files import write_whole
 
 if TYPE_CHECKING:
     from clipkstar.regression.record import Check
@@ -21,15 +22,18 @@ WRITERS: Mapping[str, Callable[[Check], str]] = {"--junit": junit, "--summary": 
 """Option → what its file holds."""
 
 
-def check_places(files: Mapping[str, Path | None]) -> None:
+def check_places(files: Mapping[str, Path | None], *, inputs: Sequence[Path] = ()) -> None:
     """Raise InputError for a file that cannot be written, before anything is computed; nothing is created.
 
-    files: option of WRITERS → its file, None = not wanted.
+    files: option of WRITERS → its file, None = not wanted. inputs: what the check reads, which none may replace.
     """
+    read = {path.resolve() for path in inputs}
     for option, path in _wanted(files):
-        if path.exists() and not path.is_file():  # a device would be replaced by the file
-            raise InputError(f"'{path}' is {'a folder' if path.is_dir() else 'no file'}; {option} needs a file.")
+        if path.resolve() in read:
+            raise InputError(f"{option} names '{path}', which the check reads; give it a file of its own.")
         with _said(option, path):
+            if path.exists() and not path.is_file():  # a device would be replaced by the file
+                raise InputError(f"'{path}' is {'a folder' if path.is_dir() else 'no file'}; {option} needs a file.")
             try_to_write(path.parent)
     places = [path.resolve() for _, path in _wanted(files)]
     if len(set(places)) < len(places):
@@ -39,14 +43,9 @@ def check_places(files: Mapping[str, Path | None]) -> None:
 def write_files(check: Check, files: Mapping[str, Path | None]) -> None:
     """Write the files that were asked for, or replace them; none is ever seen in part."""
     for option, path in _wanted(files):
-        unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            with _said(option, path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                unfinished.write_text(WRITERS[option](check), encoding="utf-8")
-                unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_to = partial(Path.write_text, data=WRITERS[option](check), encoding="utf-8")
+        with _said(option, path):
+            write_whole(path, write_to)
 
 
 def tell_service(check: Check, surroundings: Mapping[str, str]) -> list[str]:
@@ -60,7 +59,7 @@ def tell_service(check: Check, surroundings: Mapping[str, str]) -> list[str]:
             with Path(place).open("a", encoding="utf-8") as file:
                 file.write(f"{summary(check)}\n")
         except OSError as error:
-            said.append(f"clipkstar: the summary of the step cannot be written ({error.strerror}).")
+            said.append(f"clipkstar: GITHUB_STEP_SUMMARY, '{place}', cannot be written ({error.strerror}).")
     return [*said, *(annotation_lines(check) if surroundings.get("GITHUB_ACTIONS") == "true" else [])]
 
 

@@ -12,10 +12,12 @@ from clipkstar.errors import InputError, UnknownNameError
 from clipkstar.regression.baseline_file import condensed
 from clipkstar.regression.record import Pair
 from clipkstar.regression.refusals import AGAIN, Difference, differences, is_pair, remedy, version_differences
+from clipkstar.regression.whole_tables import order_fault
 
 if TYPE_CHECKING:
     from clipkstar.regression.policy import Across
     from clipkstar.regression.sides import Offered, Side
+    from clipkstar.regression.troubles import Trouble
     from clipkstar.run import Run
 
 HASH_LENGTH = 8
@@ -43,14 +45,18 @@ def pair_sides(candidate: Side, baseline: Side, *, across: Sequence[Across] = ()
     _refuse_missing(candidate, wanted)
     matched = [match for name in wanted for match in _matches(candidate, baseline, name, across)]
     labels = data_set_labels([old.run for _, old in matched])
-    pairs = tuple(
-        Pair(label=labels[key_of(old.run)], candidate=condensed(new.load()), baseline=condensed(old.load()))
-        for new, old in matched
-    )
+    pairs = tuple(_pair(labels[key_of(old.run)], new, old) for new, old in matched)
     taken = {new.run.run_id for new, _ in matched}
     extra = [one.run for one in candidate.offered if one.run.run_id not in taken and not tasks]
     return Paired(
-        pairs=pairs, notices=(*_same_weights(candidate, baseline), *_extra_notices(extra), *_surroundings(pairs))
+        pairs=pairs,
+        notices=(
+            *_same_weights(candidate, baseline),
+            *_extra_notices(extra),
+            *_surroundings(pairs),
+            *candidate.notices,
+            *baseline.notices,
+        ),
     )
 
 
@@ -64,13 +70,35 @@ def wanted_tasks(side: Side, tasks: Sequence[str]) -> list[str]:
 
 
 def refuse_troubles(side: Side, names: Sequence[str]) -> None:
-    """Raise InputError for a run of those tasks (none named = of any) that failed or is damaged."""
-    found = [one for one in side.troubles if not names or any(one.is_on(name) for name in names)]
-    if found:
+    """Raise InputError for a run of those tasks (none named = of any) that failed or is damaged.
+
+    One of another checkpoint counts where that may be the one that is meant: its older sibling must not stand for it.
+    """
+    if found := _on(side.troubles, names):
         told = "; ".join(f"{one.task}: {one.sentence}" for one in found)
         raise InputError(
             f"{side.called} has runs that cannot be used ({told}); repeat them, or leave them out with --task."
         )
+    if others := _on(side.others, names):
+        told = "; ".join(f"{one.checkpoint} on {one.task}: {one.sentence}" for one in others)
+        raise InputError(
+            f"{side.called} has others beside it whose runs cannot be used ({told}); say which is meant with "
+            f"{side.option}."
+        )
+
+
+def _on(troubles: Iterable[Trouble], names: Sequence[str]) -> list[Trouble]:
+    return [one for one in troubles if not names or any(one.is_on(name) for name in names)]
+
+
+def _pair(label: str, candidate: Offered, baseline: Offered) -> Pair:
+    new, old = candidate.load(), baseline.load()
+    if why := order_fault(new, old):
+        raise InputError(
+            f"candidate and baseline do not compare on {label}: {why}, though their records name the same images; "
+            "repeat both runs with --force."
+        )
+    return Pair(label=label, candidate=condensed(new), baseline=condensed(old))
 
 
 def _refuse_missing(candidate: Side, wanted: Iterable[str]) -> None:
@@ -139,10 +167,12 @@ def _same_weights(candidate: Side, baseline: Side) -> list[str]:
 
 
 def _surroundings(pairs: Iterable[Pair]) -> list[str]:
-    """Say what else the two sides differ in; none of it should matter, and all of it can, by a little."""
+    """Say what else the two sides differ in: what a check looks across, and what should matter a little at most."""
     seen: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for pair in pairs:
         new, old = pair.candidate.run, pair.baseline.run
+        seen["in"].append((new.protocol.precision, old.protocol.precision))
+        seen["in the space"].append((new.protocol.space, old.protocol.space))
         seen["on"].append((new.protocol.device, old.protocol.device))
         seen["with open_clip"].append((new.environment.open_clip, old.environment.open_clip))
         seen["with torch"].append((new.environment.torch, old.environment.torch))

@@ -62,6 +62,9 @@ RULES = (
 """Where nothing else is asked for; non-inferiority takes the effects as tolerances, since it needs some. ece alone adds
 up numbers that are not whole, all of which the rounding of another device may move by a hair in one direction."""
 
+MOST_OF_A_SHARE = 0.25
+"""Beyond it a tolerance or an effect of a share of 0 to 1 was surely meant in points."""
+
 DEFAULT = Policy(mode="regression", alpha=0.05, power=0.8, across=(), rules=RULES)
 
 
@@ -93,6 +96,8 @@ def _parsed(path: Path | None) -> Mapping[str, object]:
         raise InputError(f"the policy '{path}' cannot be read ({error.strerror}); check the path.") from error
     except ValueError as error:
         raise InputError(f"the policy '{path}' is no TOML ({error}); correct it.") from error
+    except RecursionError as error:
+        raise InputError(f"the policy '{path}' is no policy (it is nested too deep); correct it.") from error
 
 
 def _mode(policy: Table) -> Mode:
@@ -145,7 +150,7 @@ def _default(rule: Rule, mode: Mode) -> Rule:
 
 def _changed(rule: Rule, own: Table, mode: Mode) -> Rule:
     check_keys(own, ("tolerance", "effect", "weight"))
-    tolerance = number(own, "tolerance", rule.tolerance)
+    tolerance, effect = (_amount(own, key, rule) for key in ("tolerance", "effect"))
     if mode == "non-inferiority" and tolerance == 0:
         raise InputError(
             f"{own.where} has tolerance = 0; non-inferiority needs one above 0, since no number of images excludes "
@@ -154,6 +159,17 @@ def _changed(rule: Rule, own: Table, mode: Mode) -> Rule:
     return Rule(
         score=rule.score,
         tolerance=tolerance,
-        effect=number(own, "effect", rule.effect),
+        effect=effect,
         weight=number(own, "weight", rule.weight),
     )
+
+
+def _amount(own: Table, key: Literal["tolerance", "effect"], rule: Rule) -> float:
+    """Return a tolerance or an effect; raises InputError for one of a share that was written in points."""
+    amount = number(own, key, rule.tolerance if key == "tolerance" else rule.effect)
+    if rule.score != "gamma_approx" and amount > MOST_OF_A_SHARE:
+        raise InputError(
+            f"{own.where} has {key} = {amount:g}, which is {100 * amount:g} points of {rule.score}; a point is 0.01, "
+            f"and at most {MOST_OF_A_SHARE:g} makes sense."
+        )
+    return amount

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,13 +18,16 @@ class Table:
 
 
 NUMBERS: Mapping[str, tuple[Callable[[float], bool], str]] = {
-    "alpha": (lambda value: 0 < value < 0.5, "a number above 0 and below 0.5"),
+    "alpha": (lambda value: 1e-6 <= value < 0.5, "a number from 0.000001 to below 0.5"),
     "power": (lambda value: 0 < value < 1, "a number above 0 and below 1"),
-    "tolerance": (lambda value: value >= 0, "a number of 0 or more"),
-    "effect": (lambda value: value > 0, "a number above 0"),
-    "weight": (lambda value: value > 0, "a number above 0"),
+    "tolerance": (lambda value: 0 <= value <= 1e6, "a number from 0 to 1,000,000"),
+    "effect": (lambda value: 1e-6 <= value <= 1e6, "a number from 0.000001 to 1,000,000"),
+    "weight": (lambda value: 1e-3 <= value <= 1e3, "a number from 0.001 to 1,000"),
 }
-"""Key → whether a finite number will do there, and what is needed, in words."""
+"""Key → whether a number will do there, and what is needed, in words; beyond that the arithmetic loses its digits."""
+
+LONGEST_TOLD = 60
+"""Characters of a wrong value that an error shows."""
 
 
 def check_keys(table: Table, known: Sequence[str]) -> None:
@@ -49,7 +51,7 @@ def number(table: Table, key: str, default: float) -> float:
     """Return the number under a key of NUMBERS; raises InputError where it is none, or none that will do."""
     found = table.values.get(key, default)
     will_do, needed = NUMBERS[key]
-    if not isinstance(found, int | float) or isinstance(found, bool) or not math.isfinite(found) or not will_do(found):
+    if not isinstance(found, int | float) or isinstance(found, bool) or not will_do(found):
         raise InputError(f"{table.where} has {key} = {_written(found)}; it needs {needed}.")
     return float(found)
 
@@ -65,4 +67,8 @@ def words(table: Table, key: str) -> list[str]:
 
 def _written(value: object) -> str:
     """Write a value as TOML does, as far as it matters to find it."""
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+        text = "a number of very many digits"
+    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}…"

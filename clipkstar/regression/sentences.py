@@ -33,7 +33,10 @@ def verdict_words(check: Check) -> str:
     if check.mode == "regression":
         if check.verdict == "undecided":
             return f"Undecided, which does not fail: {n_open} of {n} had too few images to see or exclude a worsening"
-        return f"Pass: no worsening in {n}, each of which shows or excludes one that matters"
+        return (
+            f"Pass: no worsening beyond the tolerance is established in {n}; each would show, or excludes, one that "
+            "matters"
+        )
     if check.verdict == "undecided":
         return f"Undecided, which fails here: a worsening beyond the tolerance is not excluded in {n_open} of {n}"
     return f"Pass: a worsening beyond the tolerance is excluded in {n}"
@@ -47,27 +50,32 @@ def sides(check: Check) -> str:
 
 def headline(comparison: Comparison) -> str:
     """Return what happened to a score: `digits: top1 fell by 3.14 points`."""
-    size = score_value(comparison.score, abs(comparison.difference))
-    unit = " points" if comparison.score in SHARES else ""
+    if comparison.difference is None:
+        whom = "both sides" if comparison.candidate is None and comparison.baseline is None else "one side"
+        return f"{comparison.task}: {comparison.score} is undefined for {whom}"
     if comparison.difference == 0:
         return f"{comparison.task}: {comparison.score} is equal"
+    size = score_value(comparison.score, abs(comparison.difference))
+    unit = " points" if comparison.score in SHARES else ""
     verb = "rose" if comparison.difference > 0 else "fell"
     return f"{comparison.task}: {comparison.score} {verb} by {size}{unit}"
 
 
 def direction(comparison: Comparison) -> str:
-    """Return `worse`, `better` or `equal`, as observed."""
+    """Return `worse`, `better` or `equal`, as observed; – where the score of a side is undefined."""
+    if comparison.difference is None:
+        return NONE
     if comparison.difference == 0:
         return "equal"
     return "better" if (comparison.difference > 0) == (comparison.better == "higher") else "worse"
 
 
-def score_value(score: str, value: float) -> str:
-    """Write a score, a share in per cent."""
-    return number(*_scaled(score, value))
+def score_value(score: str, value: float | None) -> str:
+    """Write a score, a share in per cent; – where it is undefined."""
+    return number(100 * value if value is not None and score in SHARES else value, DIGITS.get(score, 2))
 
 
-def change(score: str, difference: float, low: float | None, high: float | None) -> str:
+def change(score: str, difference: float | None, low: float | None, high: float | None) -> str:
     """Write `−3.14 [−4.41, −1.87]`, every number with its sign."""
     shown = _signed(score, difference)
     return shown if low is None or high is None else f"{shown} [{_signed(score, low)}, {_signed(score, high)}]"
@@ -109,11 +117,7 @@ def class_words(classes: Sequence[ClassRegression]) -> str:
     return ", ".join(named) + (f" and {more} more" if more else "")
 
 
-def _signed(score: str, value: float) -> str:
+def _signed(score: str, value: float | None) -> str:
     shown = score_value(score, value)
     is_zero = not shown.strip("0.−")
-    return shown if value <= 0 or is_zero or shown == NONE else f"+{shown}"
-
-
-def _scaled(score: str, value: float) -> tuple[float, int]:
-    return (100 * value if score in SHARES else value), DIGITS.get(score, 2)
+    return shown if value is None or value <= 0 or is_zero or shown == NONE else f"+{shown}"

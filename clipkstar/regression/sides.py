@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from clipkstar import store
+from clipkstar.causes import first_line
 from clipkstar.errors import InputError, UnknownNameError
 from clipkstar.regression.baseline_file import read_baseline
 from clipkstar.regression.troubles import Trouble, find_troubles
+from clipkstar.regression.whole_tables import fault
 from clipkstar.stored_runs import read_stored
 
 if TYPE_CHECKING:
@@ -35,12 +37,19 @@ class Offered:
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """The runs of one checkpoint. troubles: what of it failed or is damaged."""
+    """The runs of one checkpoint.
+
+    option: what it is chosen with. troubles: what of it failed or is damaged. others: the same of other checkpoints
+    that may be the one that is meant. notices: sentences on what else the place holds.
+    """
 
     role: Role
     checkpoint: CheckpointRecord
     offered: tuple[Offered, ...]
+    option: str
     troubles: tuple[Trouble, ...] = ()
+    others: tuple[Trouble, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def called(self) -> str:
@@ -59,18 +68,29 @@ class _Key(NamedTuple):
 def read_side(place: Path, *, role: Role, model: str | None = None, option: str = "--model") -> Side:
     """Read the runs of the checkpoint that is meant, from a folder of runs or a baseline file.
 
-    model: its name, or a pattern with * ? [] as in file names: family--model--pretrained, the model, or the model, a
-    blank and the pretrained tag; a name that is exactly it is meant before any pattern is. None = the only one there.
-    option: what it is chosen with. Raises InputError where several are meant, or none, and where the place cannot be
-    read.
+    model: its name, or a pattern with * ? [] as in file names: family--model--pretrained, the model, or the model and
+    the pretrained tag with a blank or a slash between; a name that is exactly it is meant before any pattern is. None =
+    the only one there. option: what it is chosen with. Raises InputError where several are meant, or none, and where
+    the place cannot be read.
     """
+    if not _exists(place):
+        raise InputError(
+            f"the {role} '{place}' does not exist; name a folder of runs, or a file of 'clipkstar baseline save'."
+        )
     if place.is_file():
         return side_of([offer(one) for one in read_baseline(place)], role=role, model=model, option=option)
-    stored, _ = read_stored([place])
+    stored, notices = read_stored([place])
     offered = [Offered(run=one.run, load=partial(_read, one.folder)) for one in stored]
     side = side_of(offered, role=role, model=model, option=option)
+    title = side.checkpoint.title
+    is_name = model in _names(side.checkpoint, title)
     troubles = find_troubles(place, whole=[one.folder for one in stored])
-    return replace(side, troubles=tuple(one for one in troubles if one.is_of(side.checkpoint.title)))
+    return replace(
+        side,
+        troubles=tuple(one for one in troubles if one.is_of(title)),
+        others=tuple(one for one in troubles if not one.is_of(title) and _may_be_meant(one, model, is_name=is_name)),
+        notices=tuple(f"the {role}'s folder: {notice}" for notice in notices),
+    )
 
 
 def offer(evaluation: Evaluation) -> Offered:
@@ -95,7 +115,7 @@ def side_of(offered: Sequence[Offered], *, role: Role, model: str | None = None,
         several = ", ".join(sorted(labels[key] for key in meant))
         raise InputError(f"the {role} has runs of {len(meant)} checkpoints ({several}); choose one with {option}.")
     chosen = groups[meant[0]]
-    return Side(role=role, checkpoint=chosen[0].run.checkpoint, offered=tuple(chosen))
+    return Side(role=role, checkpoint=chosen[0].run.checkpoint, offered=tuple(chosen), option=option)
 
 
 def _labels(keys: Mapping[_Key, object]) -> dict[_Key, str]:
@@ -109,11 +129,34 @@ def _hashes(key: _Key) -> str:
 
 
 def _names(checkpoint: CheckpointRecord, label: str) -> tuple[str, ...]:
-    return label, checkpoint.title, checkpoint.model, f"{checkpoint.model} {checkpoint.pretrained}"
+    model, tag = checkpoint.model, checkpoint.pretrained
+    return label, checkpoint.title, model, f"{model} {tag}", f"{model}/{tag}"
+
+
+def _may_be_meant(trouble: Trouble, model: str | None, *, is_name: bool) -> bool:
+    """is_name: whether the model is a name, so that it is no pattern."""
+    if model is None or model in trouble.names:
+        return True
+    return not is_name and any(fnmatchcase(name, model) for name in trouble.names)
+
+
+def _exists(place: Path) -> bool:
+    try:
+        return place.exists()
+    except OSError as error:
+        raise InputError(f"'{place}' cannot be read ({error.strerror}); check the path.") from error
 
 
 def _read(folder: Path) -> Evaluation:
-    found = store.read(folder)
+    import polars as pl
+
+    try:
+        found = store.read(folder)
+    except pl.exceptions.PanicException as error:
+        why = first_line(error)
+        raise InputError(f"the tables of {folder} cannot be read ({why}); repeat the run with --force.") from error
     if found is None:
         raise InputError(f"{folder} has no run.json any more; repeat the run.")
+    if why := fault(found):
+        raise InputError(f"the tables of {folder} are not those of its run.json ({why}); repeat the run with --force.")
     return found

@@ -29,6 +29,13 @@ class Trouble:
         """Whether it is that checkpoint's; of several of one title a sweep records the file behind each, too."""
         return self.checkpoint in (title, store.safe_name(title)) or self.checkpoint.startswith(f"{title} of ")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its checkpoint may be called: title, model, or model and pretrained tag."""
+        title = self.checkpoint.partition(" of ")[0]
+        model, _, pretrained = title.partition("--")[2].rpartition("--")
+        return title, model, f"{model} {pretrained}", f"{model}/{pretrained}"
+
     def is_on(self, task_name: str) -> bool:
         """Whether it is a run on that task."""
         return self.task in (task_name, store.safe_name(task_name))
