@@ -34,6 +34,10 @@ def recalls_only(worse_and_better, per_class=100, right=60):
     return Pair(label="made", candidate=sides[0], baseline=sides[1])
 
 
+def with_kstar(images, first=1):
+    return images.with_columns(kstar=pl.int_range(first, images.height + first))
+
+
 def test_falls_of_recall_are_listed_the_established_first():
     pair = recalls_only([(3, 2), (30, 2), (0, 5), (20, 2), (4, 4)])
     found = class_regressions(pair, alpha=0.05)
@@ -59,7 +63,8 @@ def test_rises_of_gamma_are_listed_beside_them():
 
     def with_gammas(side, gammas, without):
         column = pl.Series("gamma_without", without, dtype=pl.Array(pl.Float32, N_GROUPS))
-        return replace(side, classes=side.classes.with_columns(pl.Series("gamma", gammas), column))
+        classes = side.classes.with_columns(pl.Series("gamma", gammas), column)
+        return replace(side, classes=classes, images=with_kstar(side.images))
 
     candidate = with_gammas(pair.candidate, [1.5, 1.5, 0.0], [steady + 0.01 * shaken, shaken, steady])
     baseline = with_gammas(pair.baseline, [0.5, 1.0, 1.0], [steady - 1, steady - 0.5, steady])
@@ -75,10 +80,25 @@ def test_a_rise_of_gamma_without_spread_is_not_named():
     def with_gammas(side, gamma):
         without = np.full((2, N_GROUPS), gamma)
         column = pl.Series("gamma_without", without, dtype=pl.Array(pl.Float32, N_GROUPS))
-        return replace(side, classes=side.classes.with_columns(pl.Series("gamma", [gamma, gamma]), column))
+        classes = side.classes.with_columns(pl.Series("gamma", [gamma, gamma]), column)
+        return replace(side, classes=classes, images=with_kstar(side.images))
 
     risen = replace(pair, candidate=with_gammas(pair.candidate, 1.5), baseline=with_gammas(pair.baseline, 0.5))
     assert class_regressions(risen, alpha=0.05) == ()
+
+
+def test_a_rise_that_single_images_could_make_is_not_established():
+    pair = World(n_classes=4, per_class=30).pair(2, more_noise=1.5)
+    first = next(one for one in class_regressions(pair, alpha=0.05) if one.score == "gamma")
+    without = pl.Series([[0.0] * N_GROUPS] * 4, dtype=pl.Array(pl.Float32, N_GROUPS))
+    sides = [
+        replace(side, classes=side.classes.with_columns(gamma_without=without + side.classes["gamma"]))
+        for side in (pair.candidate, pair.baseline)
+    ]
+    steady = class_regressions(Pair(label="made", candidate=sides[0], baseline=sides[1]), alpha=0.05)
+    same = next(one for one in steady if (one.name, one.score) == (first.name, "gamma"))
+    assert same.difference == first.difference
+    assert same.low < same.difference - 0.1
 
 
 def test_an_image_only_pair_has_gammas_only():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clipkstar.regression.group_jackknife import class_values, evidence_of
+from clipkstar.regression.least_error import of_gammas
 from clipkstar.regression.paired_proportions import PairedProportions
 from clipkstar.regression.record import ClassRegression
 from clipkstar.regression.weighted_holm import weighted_holm
@@ -69,11 +70,14 @@ def _gammas(pair: Pair) -> Iterable[_Class]:
     if not all("gamma" in classes.columns for classes in sides):
         return
     candidate, baseline = (class_values(classes, "gamma") for classes in sides)
-    sizes = pair.candidate.classes["n_images"]
+    labels = pair.candidate.images["label"].to_numpy()
+    kstar = [side.images["kstar"].to_numpy() for side in (pair.candidate, pair.baseline)]
     for number in np.flatnonzero(candidate.defined & baseline.defined):
+        own = labels == number
+        least = of_gammas(np.zeros(own.sum(), dtype=np.int64), *(values[own] for values in kstar))
         of_candidate, of_baseline = float(candidate.all_images[number]), float(baseline.all_images[number])
         without = candidate.without[number] - baseline.without[number]
-        evidence = evidence_of(of_candidate - of_baseline, without, int(sizes[int(number)]))
+        evidence = evidence_of(of_candidate - of_baseline, without, int(own.sum()), least=least)
         if evidence is not None:
             yield _Class(number=int(number), baseline=of_baseline, candidate=of_candidate, evidence=evidence)
 
