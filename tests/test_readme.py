@@ -62,5 +62,5 @@ def test_a_hub_command_of_readme_gets_as_far_as_what_is_missing(command, folder)
 def test_the_make_targets_of_readme_exist():
     makefile = (README.parent / "Makefile").read_text()
     named = set(re.findall(r"make (\w+)", README.read_text()))
-    assert named == {"demo", "test", "lint", "bench", "data", "zoo"}
+    assert named == {"demo", "test", "lint", "gate", "bench", "data", "zoo"}
     assert all(f"\n{target}:" in makefile for target in named)

@@ -129,7 +129,7 @@ def test_filters_narrow_the_table_the_charts_and_the_count(page):
     page.fill("#text", "b-10")
     assert _names(page) == ["open_clip--ViT-B-10--laion"]
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.getElementById('count').textContent === '15 models'")
+    page.locator("#count", has_text="15 models").wait_for()
     assert len(_names(page)) == 15
 
 
