@@ -61,7 +61,7 @@ def open_once(task: Task, *, limit: int | None) -> Rows:
 def _named(rows: Rows) -> FileStates | None:
     """Ask about the image files that the rows name; None where one is not there, which the reader will say."""
     try:
-        return file_states(rows._source.named_files)
+        return file_states(rows.named_files)
     except OSError:
         return None
 

@@ -20,6 +20,8 @@ from clipkstar.stratified_sample import stratified_sample
 from clipkstar.task import Task
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -72,6 +74,11 @@ class Rows:
             n_classes=len(self.class_names),
             revision=self.revision,
         )
+
+    @property
+    def named_files(self) -> tuple[Path, ...]:
+        """Image files of this machine that the rows name, instead of holding the images."""
+        return self._source.named_files
 
     def where(self, position: int) -> str:
         """Name one image in an error message."""
