@@ -5,6 +5,7 @@ Every file is written under another name first and kstar.json gets its own name 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from clipkstar.store import try_to_write
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
     from clipkstar.api import KstarResult
 
@@ -72,11 +75,18 @@ def write(folder: Path, result: KstarResult) -> None:
     """Write or replace the tables and the record; raises InputError as `check_places`, and then nothing is replaced."""
     _check_folder(folder)
     writers: dict[str, Callable[[Path], object]] = {
-        "classes.parquet": result.classes.write_parquet,
-        "images.parquet": result.images.write_parquet,
+        "classes.parquet": lambda path: path.write_bytes(_parquet(result.classes)),
+        "images.parquet": lambda path: path.write_bytes(_parquet(result.images)),
         "kstar.json": lambda path: path.write_text(to_json(record_of(result)) + "\n", encoding="utf-8"),
     }
     _write_whole(folder, writers)
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
+    """Make the file in memory: polars says of a full disk something else than the system does."""
+    file = io.BytesIO()
+    table.write_parquet(file)
+    return file.getvalue()
 
 
 def draw(picture: Path, result: KstarResult) -> None:

@@ -157,7 +157,7 @@ def test_looking_at_places_creates_nothing(tmp_path):
 def test_a_full_disk_leaves_the_earlier_output_whole(result, smaller, tmp_path):
     kstar_files.write(tmp_path, smaller)
     before = contents(tmp_path)
-    with full_disk(9000):
+    with full_disk(3000):
         said = refusal(kstar_files.write, tmp_path, result)
     assert said.startswith(f"the folder '{tmp_path}' cannot be written (")
     assert "File too large" in said
